@@ -1,0 +1,1 @@
+"""What the broker decides with: no clock, chance, socket, file or thread."""

@@ -1,0 +1,1 @@
+"""What broker and client must agree on, and nothing else."""

@@ -1,0 +1,45 @@
+"""The one table of numbered refusals: the wire, the documentation and the exit codes are taken from it."""
+
+from enum import Enum
+
+
+class Refusal(Enum):
+    """A numbered no. `value` is the number on the wire, `exit_code` what a command ends with, `meaning` one
+    sentence for people (docs/protocol.md, chapter Refusals)."""
+
+    exit_code: int
+    meaning: str
+
+    def __new__(cls, number: int, exit_code: int, meaning: str) -> "Refusal":
+        member = object.__new__(cls)
+        member._value_ = number
+        member.exit_code = exit_code
+        member.meaning = meaning
+        return member
+
+    MALFORMED = 100, 5, "The bytes are no message of this protocol, or a field is out of its bounds."
+    NOT_GREETED = 101, 5, "There is no such session of this key on this connection: say Hello, then repeat."
+    VERSION_UNSUPPORTED = 102, 5, "Broker and client have no version of the protocol in common."
+    OUT_OF_ORDER = 103, 5, "Not the message that was expected of this instance: send again from the lowest."
+    BUSY = 104, 5, "More requests of this kind are open than a session may have."
+
+    NAME_INVALID = 200, 5, "A nick or a room may not be called that."
+    NICK_TAKEN = 201, 4, "The nick belongs to another key."
+    KEY_BOUND = 202, 4, "The key belongs to another nick."
+
+    NO_SUCH_ROOM = 300, 5, "There is no room of that name."
+    NO_SUCH_USER = 301, 5, "Nobody is registered under that nick."
+    TOO_LARGE = 302, 5, "A text, or all texts of a Send together, are larger than allowed."
+    ID_REUSED = 303, 5, "The id was used before, for another text or another addressee."
+    LIMIT_REACHED = 304, 5, "The broker holds as many of these as it may."
+
+    STORAGE_UNAVAILABLE = 400, 5, "The broker cannot write at the moment. Nothing of the request was stored."
+    UNREADABLE = 401, 5, "The broker cannot read that part of its log at the moment."
+
+
+def refusal(number: int) -> Refusal:
+    """The row of a number; one that is unknown here (a newer broker) is treated as MALFORMED."""
+    try:
+        return Refusal(number)
+    except ValueError:
+        return Refusal.MALFORMED

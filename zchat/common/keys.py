@@ -1,0 +1,107 @@
+"""CURVE keys: in Z85 for ZeroMQ, in base32 for links, and in a file that is safe before it is used."""
+
+import base64
+import binascii
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from zchat.common.errors import ConfigurationError
+
+
+class KeyPair(NamedTuple):
+    """A CURVE key pair, both halves in Z85 (40 characters, RFC 32)."""
+
+    public: str
+    secret: str
+
+
+def draw() -> KeyPair:
+    """A new key pair, from libzmq."""
+    import zmq
+
+    public, secret = zmq.curve_keypair()
+    return KeyPair(public.decode(), secret.decode())
+
+
+def from_secret(secret: str) -> KeyPair:
+    """The pair of a secret key in Z85; raises ConfigurationError for anything else."""
+    import zmq
+
+    try:
+        return KeyPair(zmq.curve_public(secret.encode("ascii")).decode(), secret)
+    except (zmq.ZMQError, UnicodeEncodeError, ValueError):
+        raise ConfigurationError("not a secret key: 40 characters of Z85 are wanted") from None
+
+
+def to_base32(z85: str) -> str:
+    """A key as it stands in a link: 52 characters of lower-case base32 without padding (RFC 4648)."""
+    from zmq.utils import z85 as codec
+
+    return base64.b32encode(codec.decode(z85.encode())).decode().rstrip("=").lower()
+
+
+def from_base32(text: str) -> str:
+    """A key of a link in Z85; raises ValueError for anything else."""
+    from zmq.utils import z85 as codec
+
+    try:
+        raw = base64.b32decode(text.upper() + "=" * (-len(text) % 8))
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
+    if len(raw) != 32:
+        raise ValueError(f"{len(raw)} bytes instead of 32")
+    return str(codec.encode(raw).decode())
+
+
+def load_or_draw(path: Path) -> KeyPair:
+    """The pair whose secret half is in the file; a new one where there is no file.
+
+    A new key is on disk, whole and synced, before this returns, readable by its owner alone. Of several
+    processes that come at once the first one wins and all get its key. Raises ConfigurationError when the file
+    is unreadable, readable by others, or holds no key.
+    """
+    try:
+        return _load(path)
+    except FileNotFoundError:
+        pass
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _publish(path, draw().secret)
+        return _load(path)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the key {path}: {error.strerror}") from None
+
+
+def _publish(path: Path, secret: str) -> None:
+    """Link a synced file to `path` unless somebody else was first: nobody ever sees half a key."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".key-")  # O_EXCL, 0600
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return
+    finally:
+        os.unlink(temporary)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _load(path: Path) -> KeyPair:
+    try:
+        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise ConfigurationError(f"others can read the key {path}. Mend it: chmod 600 {path}")
+        return from_secret(path.read_text(encoding="ascii").strip())
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the key {path}: {error}") from None
