@@ -60,7 +60,7 @@ def load_or_draw(path: Path) -> KeyPair:
     """The pair whose secret half is in the file; a new one where there is no file.
 
     A new key is on disk, whole and synced, before this returns, readable by its owner alone. Of several
-    processes that come at once the first one wins and all get its key. Raises ConfigurationError when the file
+    processes at once the first one wins and all get its key. Raises ConfigurationError when the file
     is unreadable, readable by others, or holds no key.
     """
     try:

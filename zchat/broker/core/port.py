@@ -6,7 +6,7 @@ from zchat.broker.core.submissions import Submission
 
 
 class StateRow(NamedTuple):
-    """One row of the state that start-up loads. `value` None deletes it. Upserted in its entry's transaction."""
+    """A row of the state that start-up loads, upserted in its entry's transaction. `value` None deletes it."""
 
     kind: str
     key: str
@@ -61,7 +61,7 @@ class PageQuery(NamedTuple):
 
 
 class Load(NamedTuple):
-    """Report the whole state: at start and after a failed commit. Answered by Loaded, or Failed with seq 0."""
+    """Report the state: at start and after a failed commit. Answered by Loaded, or Failed with seq 0."""
 
 
 class Append(NamedTuple):

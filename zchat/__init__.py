@@ -1,0 +1,1 @@
+"""zchat: chat and messaging for people, scripts and bots over ZeroMQ."""

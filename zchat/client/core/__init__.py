@@ -1,0 +1,1 @@
+"""What the client decides with: no clock, chance, socket, file or thread."""
