@@ -411,13 +411,13 @@ class Malformed(ValueError):
 
 
 encode: Final = msgspec.msgpack.Encoder().encode
-_request: Final = msgspec.msgpack.Decoder(Request)
-_answer: Final = msgspec.msgpack.Decoder(Answer)
+_request: Final[msgspec.msgpack.Decoder[Request]] = msgspec.msgpack.Decoder(Request)
+_answer: Final[msgspec.msgpack.Decoder[Answer]] = msgspec.msgpack.Decoder(Answer)
 _segment: Final = msgspec.msgpack.Decoder(Segment)
 _raw_segment: Final = msgspec.msgpack.Decoder(
     tuple[Conversation, Position, Position, Position, Milliseconds, list[msgspec.Raw]]
 )
-_entry: Final = msgspec.msgpack.Decoder(Entries)
+_entry: Final[msgspec.msgpack.Decoder[Entries]] = msgspec.msgpack.Decoder(Entries)
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)
 
 

@@ -6,7 +6,7 @@ from zchat.broker.core.submissions import Submission
 
 
 class StateRow(NamedTuple):
-    """A row of the state that start-up loads, upserted in its entry's transaction. `value` None deletes it."""
+    """A row of the state that start-up loads, upserted in its entry's transaction. None deletes it."""
 
     kind: str
     key: str
@@ -25,13 +25,13 @@ class StoredSegment(NamedTuple):
 
 
 class CounterRow(NamedTuple):
-    """A Send by counters that was accepted: `count` messages from `counter` on, the first at `pos`. `digest`
+    """A Send by counters that was accepted: `messages` of them from `counter` on, the first at `pos`. `digest`
     (16 bytes) is of addressee and texts."""
 
     instance: int
     user: str
     counter: int
-    count: int
+    messages: int
     pos: int
     time_ms: int
     digest: bytes
