@@ -39,7 +39,7 @@ class Refusal(Enum):
 
 def refusal(number: int) -> Refusal:
     """The row of a number; one that is unknown here (a newer broker) is treated as MALFORMED."""
-    try:
-        return Refusal(number)
-    except ValueError:
-        return Refusal.MALFORMED
+    return _BY_NUMBER.get(number, Refusal.MALFORMED)
+
+
+_BY_NUMBER = {row.value: row for row in Refusal}

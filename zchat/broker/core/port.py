@@ -25,8 +25,8 @@ class StoredSegment(NamedTuple):
 
 
 class CounterRow(NamedTuple):
-    """A Send by counters that was accepted: `messages` of them from `counter` on, the first at `pos`. `digest`
-    (16 bytes) is of addressee and texts."""
+    """A Send by counters that was accepted: `messages` of them from `counter` on, the first at `pos`.
+    `digest` (16 bytes) is of addressee and texts."""
 
     instance: int
     user: str
