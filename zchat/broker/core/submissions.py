@@ -13,13 +13,12 @@ class Origin(NamedTuple):
 
 
 class SendSubmitted(NamedTuple):
-    """A Send by counters of `user` in `instance`; `size` is that of its texts in bytes."""
+    """A Send by counters of `user` in `instance`."""
 
     origin: Origin
     user: str
     instance: int
     send: wire.Send
-    size: int
 
 
 class KeyedSendSubmitted(NamedTuple):
@@ -28,7 +27,6 @@ class KeyedSendSubmitted(NamedTuple):
     origin: Origin
     user: str
     send: wire.KeyedSend
-    size: int
     looked: int
 
 

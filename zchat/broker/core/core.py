@@ -1,0 +1,269 @@
+"""The broker's core: events in, effects out. What it does with each kind of event, and when it wants time."""
+
+from typing import Final, assert_never
+
+from zchat.broker.core.context import Context, Effect
+from zchat.broker.core.decision import Decision, Greeted, Result, Settled
+from zchat.broker.core.effects import Cut
+from zchat.broker.core.events import (
+    Elapsed,
+    MalformedReceived,
+    NetworkEvent,
+    PeerLost,
+    Received,
+    Request,
+    Stopping,
+    Subscribed,
+)
+from zchat.broker.core.greeting import Greeting
+from zchat.broker.core.limits import Limits
+from zchat.broker.core.log import Dropped, Phase, Released
+from zchat.broker.core.port import (
+    Durable,
+    Failed,
+    Found,
+    InstanceLoaded,
+    Load,
+    Loaded,
+    Ordered,
+    PageRead,
+    Report,
+    Unreadable,
+)
+from zchat.broker.core.reading import Reading
+from zchat.broker.core.sending import Sending
+from zchat.broker.core.sessions import Session, Sessions
+from zchat.broker.core.state import Denied
+from zchat.common import wire
+from zchat.common.codes import Refusal
+
+_SCAN_INTERVAL_MS: Final = 1_000  # how often silent sessions are looked for
+_STALL_MS: Final = 1_000  # a loop that is later than this was stopped, and its clients were not silent
+
+Event = NetworkEvent | Report
+
+
+class Core:
+    """Everything the broker decides. `handle` takes one event and the monotonic time and returns what the
+    shell is to do, in order; `deadline_ms` is when it wants an Elapsed at the latest.
+
+    `first_session` and `nonce_prefix` come from the shell, for a core draws no numbers; `xpub_port` and
+    `software` are told in the Welcome.
+    """
+
+    def __init__(
+        self, limits: Limits, *, first_session: int, nonce_prefix: str, xpub_port: int, software: str
+    ) -> None:
+        self._context = Context(limits, Sessions(first_session, nonce_prefix), xpub_port, software)
+        self._greeting = Greeting(self._context)
+        self._sending = Sending(self._context)
+        self._reading = Reading(self._context)
+        self._scan_ms: int | None = None
+        self._stopping = False
+
+    def start(self) -> list[Effect]:
+        """The first effects, before any event."""
+        return [Load()]
+
+    @property
+    def accepting(self) -> bool:
+        """The shell may read requests. While not, they wait in the sockets: that is the back-pressure."""
+        return self._context.log.accepting and not self._stopping
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing that was read is waiting for its answer."""
+        return self._context.log.is_idle and self._sending.is_idle
+
+    def deadline_ms(self) -> int | None:
+        """The monotonic time at which Elapsed is due; None: when something happens."""
+        log = self._context.log
+        times = (self._scan_ms, log.probe_due_ms, log.load_due_ms, self._context.presence.due_ms)
+        return min((time for time in times if time is not None), default=None)
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """Take in one event, whole."""
+        context = self._context
+        context.now_ms = now_ms
+        self._take(event)
+        self._reading.tell_presence()
+        context.emit(context.log.advance(context.sessions.numbers))
+        if self._scan_ms is None and len(context.sessions):
+            self._scan_ms = now_ms + _SCAN_INTERVAL_MS
+        effects, context.effects = context.effects, []
+        return effects
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Received(requests=requests):
+                for request in requests:
+                    self._request(request)
+                self._sending.end_turn()
+            case Ordered():
+                self._ordered(event)
+            case Durable():
+                self._durable(event)
+            case PageRead() | Unreadable():
+                self._reading.page_read(event)
+            case Found():
+                self._sending.found(event)
+            case InstanceLoaded():
+                self._greeting.instance_loaded(event)
+            case Subscribed(key=key, topic=topic):
+                self._reading.subscribed(key, topic)
+            case MalformedReceived():
+                self._malformed(event)
+            case PeerLost(peer=peer):
+                session = self._context.sessions.at(peer)
+                if session is not None:
+                    self._greeting.end(session, "connection lost")
+            case Elapsed():
+                self._elapsed()
+            case Failed():
+                self._failed(event)
+            case Loaded():
+                self._loaded(event)
+            case Stopping():
+                self._stopping = True
+            case _:
+                assert_never(event)
+
+    # ---- requests ----
+
+    def _request(self, received: Request) -> None:
+        peer, key, request, size = received
+        if isinstance(request, wire.Hello):
+            self._greeting.hello(peer, key, request)
+            return
+        session = self._context.sessions.at(peer)
+        if session is not None and session.key != key:  # the routing id was taken over by another key
+            self._greeting.end(session, "taken over by another key")
+            session = None
+        if session is None or not session.open or session.number != request.session:
+            if not isinstance(request, wire.Bye):
+                denied = Denied(Refusal.NOT_GREETED, "no such session here: greet, then repeat")
+                self._context.refuse_peer(peer, request.session, request.token, denied)
+            return
+        session.seen_ms = self._context.now_ms
+        self._dispatch(session, request, size)
+
+    def _dispatch(self, session: Session, request: wire.Request, size: int) -> None:
+        match request:
+            case wire.Send() | wire.KeyedSend():
+                self._sending.send(session, request, size)
+            case wire.Join() | wire.Leave() | wire.SetTopic():
+                self._sending.act(session, request)
+            case wire.Fetch():
+                self._reading.fetch(session, request)
+            case wire.Follow():
+                self._reading.follow(session, request)
+            case wire.Ping():
+                self._reading.ping(session, request)
+            case wire.ListPeople():
+                self._reading.list_people(session, request)
+            case wire.ListRooms():
+                self._reading.list_rooms(session, request)
+            case wire.Bye():
+                self._greeting.end(session, "bye")
+            case wire.Hello():
+                raise AssertionError(request)
+            case _:
+                assert_never(request)
+
+    def _malformed(self, event: MalformedReceived) -> None:
+        denied = Denied(Refusal.MALFORMED, event.reason)
+        self._context.refuse_peer(event.peer, 0, 0, denied)
+        if event.abusive:
+            self._context.note("cut", "frames that no client sends")
+            self._context.emit(Cut(event.key))
+
+    # ---- the log's reports ----
+
+    def _ordered(self, event: Ordered) -> None:
+        write, released = self._context.log.ordered(event)
+        self._context.emit(write)
+        if released is not None:
+            self._release(released)
+
+    def _durable(self, event: Durable) -> None:
+        outcome = self._context.log.durable_reported(event, self._sending.looked())
+        if isinstance(outcome, Load):
+            self._context.emit(outcome)
+        elif outcome is not None:
+            self._release(outcome)
+
+    def _release(self, released: Released) -> None:
+        """Tell what is durable. Nothing of a decision is told anywhere else."""
+        decision, held = released
+        for segment in decision.segments:
+            self._reading.deliver(segment)
+        self._answer(decision)
+        for origin, effect in held:
+            if origin.session == 0 or self._context.sessions.numbered(origin.session) is not None:
+                self._context.emit(effect)
+
+    def _answer(self, decision: Decision) -> None:
+        context = self._context
+        stored: dict[int, list[wire.Stored]] = {}
+        for origin, answer in decision.answers:
+            session = context.sessions.numbered(origin.session)
+            if session is None:
+                continue
+            match answer:
+                case Result(accepted=accepted, duplicate=duplicate):
+                    row = wire.Stored(origin.token, accepted.pos, accepted.time_ms, duplicate)
+                    stored.setdefault(session.number, []).append(row)
+                case Settled(pos=pos):
+                    context.transmit(session, wire.Done(session.number, origin.token, pos))
+                case Greeted(nick=nick):
+                    session.nick = nick
+                    self._greeting.registered(session)
+                case Denied():
+                    context.deny(session, origin.token, answer)
+                    if not session.open:
+                        self._greeting.end(session, "refused")
+                case _:
+                    assert_never(answer)
+        for number, rows in stored.items():
+            session = context.sessions.numbered(number)
+            if session is not None:
+                context.transmit(session, wire.Ack(number, rows))
+
+    def _failed(self, event: Failed) -> None:
+        context = self._context
+        load, dropped = context.log.failed(event, context.now_ms)
+        if load is not None:
+            context.note("storage_failed", "certain" if event.certain else "outcome unknown")
+        context.emit(load)
+        self._refuse(dropped)
+
+    def _refuse(self, dropped: Dropped) -> None:
+        unavailable = Denied(
+            Refusal.STORAGE_UNAVAILABLE, "the broker cannot write; nothing of this was stored"
+        )
+        unreadable = Denied(Refusal.UNREADABLE, "the broker lost its state for a moment; ask again")
+        for origins, denied in ((dropped.refused, unavailable), (dropped.unanswered, unreadable)):
+            for origin in origins:
+                session = self._context.sessions.numbered(origin.session)
+                if session is not None:
+                    self._context.deny(session, origin.token, denied)
+                    if not session.open:
+                        self._greeting.end(session, "refused")
+
+    def _loaded(self, event: Loaded) -> None:
+        context = self._context
+        context.log.loaded(event, context.now_ms)
+        context.note("loaded", f"pos={event.last_pos} writing={context.log.phase is Phase.READY}")
+        self._greeting.load_instances()
+
+    def _elapsed(self) -> None:
+        context = self._context
+        deadline = self.deadline_ms()
+        late_ms = context.now_ms - deadline if deadline is not None else 0
+        if late_ms > _STALL_MS or not self.accepting:  # silence counts only while the loop is reading
+            for session in context.sessions:
+                session.seen_ms = context.now_ms
+        if self._scan_ms is not None and context.now_ms >= self._scan_ms:
+            self._greeting.expire()
+            self._scan_ms = context.now_ms + _SCAN_INTERVAL_MS if len(context.sessions) else None
+        context.emit(context.log.elapsed(context.now_ms))

@@ -1,0 +1,49 @@
+"""What the core has its shell do on the network, as imperatives; the commands to the log are in port.py."""
+
+from typing import NamedTuple
+
+from zchat.common import wire
+
+
+class Transmit(NamedTuple):
+    """Send one answer to a peer. Not sent when its queue is full or it is gone: it is repaired later."""
+
+    peer: bytes
+    answer: wire.Answer
+
+
+class TransmitSegments(NamedTuple):
+    """Send a header and segments, each a frame, to a peer."""
+
+    peer: bytes
+    header: wire.Deliver | wire.Page
+    segments: list[bytes]
+
+
+class Publish(NamedTuple):
+    """Send a payload on a topic of the XPUB socket."""
+
+    topic: bytes
+    payload: bytes
+
+
+class Approve(NamedTuple):
+    """Let the subscription that was read last take effect."""
+
+    topic: bytes
+
+
+class Cut(NamedTuple):
+    """Shut down every connection of this key. It may come back, and meets the rights of then."""
+
+    key: str
+
+
+class Log(NamedTuple):
+    """One line for the operator: an event's name, and details that are neither text of users nor keys."""
+
+    event: str
+    details: str
+
+
+NetworkEffect = Transmit | TransmitSegments | Publish | Approve | Cut | Log

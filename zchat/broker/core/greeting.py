@@ -1,0 +1,165 @@
+"""How sessions begin and end: Hello, registration, Welcome, takeover, Bye and expiry."""
+
+from zchat.broker.core.context import Context
+from zchat.broker.core.decision import check_identity
+from zchat.broker.core.effects import Transmit
+from zchat.broker.core.instances import Instance
+from zchat.broker.core.log import Phase
+from zchat.broker.core.port import InstanceLoaded, LoadInstance
+from zchat.broker.core.sessions import Session
+from zchat.broker.core.state import Denied
+from zchat.broker.core.submissions import Origin, RegisterSubmitted
+from zchat.common import limits as wire_limits
+from zchat.common import names, wire
+from zchat.common.codes import Refusal
+
+
+class Greeting:
+    """Opens and closes sessions. protocol.md, Sessions."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._loads: dict[int, int] = {}  # token of a LoadInstance: number of its session
+        self._tokens = 0
+
+    def hello(self, peer: bytes, key: str, hello: wire.Hello) -> None:
+        """Begin a session, or refuse to. One that this connection or this instance has ends first."""
+        present = self._context.sessions.at(peer)
+        if present is not None:
+            self.end(present, "greeted again")
+        try:
+            nick, folded = _names(hello)
+            self._begin(peer, key, hello, nick, folded)
+        except Denied as denied:
+            refused = wire.Refused(0, 0, denied.refusal.value, denied.reason)
+            self._context.note("refused", f"hello refusal={denied.refusal.name.lower()}")
+            self._context.emit(self._context.log.hold(Origin(0, 0), Transmit(peer, refused)))
+
+    def _begin(self, peer: bytes, key: str, hello: wire.Hello, nick: str, folded: str) -> None:
+        context = self._context
+        sessions, log = context.sessions, context.log
+        check_identity(log.state, nick, folded, key)
+        user = log.state.user_of_folded(folded)
+        for other in sessions.of(user.nick) if user else ():
+            if other.hello.instance == hello.instance:
+                self.end(other, "taken over")
+        if len(sessions) >= context.limits.sessions_max:
+            raise Denied(Refusal.LIMIT_REACHED, f"the broker has {len(sessions)} sessions, its limit")
+        if user is not None and len(sessions.of(user.nick)) >= context.limits.sessions_per_user_max:
+            raise Denied(
+                Refusal.LIMIT_REACHED, f"{user.nick} has {len(sessions.of(user.nick))} sessions, the limit"
+            )
+        if user is None:
+            self._register(peer, key, hello, nick, folded)
+        else:
+            self.load_instance(sessions.begin(peer, key, hello, user.nick, context.now_ms))
+
+    def _register(self, peer: bytes, key: str, hello: wire.Hello, nick: str, folded: str) -> None:
+        log = self._context.log
+        if log.phase is not Phase.READY:
+            if log.is_in_doubt(RegisterSubmitted(Origin(0, 0), nick, folded, key)):
+                return  # it may have been stored: the client asks again
+            raise Denied(Refusal.STORAGE_UNAVAILABLE, "the broker cannot write: nobody can be registered")
+        session = self._context.sessions.begin(peer, key, hello, nick, self._context.now_ms)
+        size = len(nick) + len(key)
+        log.queued_bytes += size
+        log.submit(RegisterSubmitted(Origin(session.number, 0), nick, folded, key), size)
+
+    def registered(self, session: Session) -> None:
+        """The session's nick is durable, and new."""
+        session.registered = True
+        self._context.note("registered", f"nick={session.nick}")
+        self.load_instance(session)
+
+    def load_instance(self, session: Session) -> None:
+        """Ask the store what the session's instance has sent. Until then its Sends are not answered."""
+        self._tokens += 1
+        self._loads[self._tokens] = session.number
+        self._context.emit(
+            LoadInstance(self._tokens, session.nick, session.hello.instance, session.lowest)
+        )  # fmt: skip
+
+    def load_instances(self) -> None:
+        """Ask again for every session, since the state was loaded anew; earlier answers do not count."""
+        self._loads.clear()
+        for session in self._context.sessions:
+            self.load_instance(session)
+
+    def instance_loaded(self, event: InstanceLoaded) -> None:
+        """Sends of the session can be decided on, and one that was greeting is open."""
+        context = self._context
+        session = context.sessions.numbered(self._loads.pop(event.token, 0))
+        if session is None:
+            return
+        if event.rows is None or session.nick not in context.log.state.users:
+            if not session.open:  # unreadable, or its registration may have failed: the client asks again
+                self.end(session, "not readable")
+            return
+        instance = Instance(session.lowest, event.rows)
+        context.log.instances[session.nick, session.hello.instance] = instance
+        if not session.open:
+            self._welcome(session)
+
+    def _welcome(self, session: Session) -> None:
+        context = self._context
+        session.open = True
+        durable = context.log.durable
+        new_installation = session.hello.floor is None
+        if new_installation:
+            session.floor = context.log.state.users[session.nick].since
+        heads, following = durable.heads_of(session.nick, {}, session.floor, "", new_installation)
+        context.transmit(
+            session,
+            wire.Welcome(
+                session=session.number,
+                version=wire_limits.VERSION,
+                nick=session.nick,
+                registered=session.registered,
+                floor=session.floor,
+                as_of=durable.as_of,
+                heads=heads,
+                next=following,
+                port=context.xpub_port,
+                nonce=context.sessions.renew_nonce(session),
+                heartbeat_ms=context.limits.heartbeat_ms,
+                timeout_ms=context.limits.timeout_ms,
+                text_bytes_max=wire_limits.TEXT_BYTES_MAX,
+                send_bytes_max=wire_limits.SEND_BYTES_MAX,
+                send_messages_max=wire_limits.SEND_MESSAGES_MAX,
+                broker=context.software,
+            ),
+        )
+        if not session.quiet:
+            context.presence.touch(session.nick, context.now_ms)
+        kind = " quiet" if session.quiet else ""
+        context.note("session_opened", f"nick={session.nick} session={session.number}{kind}")
+
+    def end(self, session: Session, why: str) -> None:
+        """End a session. What it sent and has no answer yet is dropped, unless it was already decided on."""
+        context = self._context
+        context.sessions.end(session)
+        context.log.instances.pop((session.nick, session.hello.instance), None)
+        context.log.queued_bytes -= sum(size for _, size in session.behind)
+        session.behind.clear()
+        if session.open:
+            context.note("session_ended", f"nick={session.nick} session={session.number} why={why!r}")
+            context.presence.touch(session.nick, context.now_ms)
+
+    def expire(self) -> None:
+        """End the sessions that were silent for longer than the timeout."""
+        for session in self._context.sessions:
+            if self._context.now_ms - session.seen_ms > self._context.limits.timeout_ms:
+                self.end(session, "silent")
+
+
+def _names(hello: wire.Hello) -> tuple[str, str]:
+    if not hello.first_version <= wire_limits.VERSION <= hello.last_version:
+        raise Denied(
+            Refusal.VERSION_UNSUPPORTED,
+            f"this broker speaks version {wire_limits.VERSION} of ZCHAT, the client {hello.first_version}"
+            f" to {hello.last_version}",
+        )
+    try:
+        return names.nick(hello.nick), names.folded(hello.nick)
+    except names.InvalidName as error:
+        raise Denied(Refusal.NAME_INVALID, f"the name {error}") from None

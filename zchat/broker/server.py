@@ -1,0 +1,305 @@
+"""The broker's shell: sockets, loop, storage threads. It reads, hands over, and does as the core says."""
+
+import secrets
+import socket
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final, assert_never
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from zchat.broker.connections import Connections, shut
+from zchat.broker.core.context import Effect
+from zchat.broker.core.core import Core, Event
+from zchat.broker.core.effects import Approve, Cut, Log, Publish, Transmit, TransmitSegments
+from zchat.broker.core.events import (
+    Elapsed,
+    MalformedReceived,
+    PeerLost,
+    Received,
+    Request,
+    Stopping,
+    Subscribed,
+)
+from zchat.broker.core.limits import Limits
+from zchat.broker.core.port import Append, Load, Loaded, LoadInstance, Look, Ordered, Read, Write
+from zchat.broker.sockets import Sockets
+from zchat.broker.store.contract import Store
+from zchat.broker.store.threads import StoreThreads
+from zchat.common import wire
+from zchat.common.keys import KeyPair
+
+REQUESTS_PER_TURN: Final = 256  # read before the loop looks at anything else
+SUBSCRIPTIONS_PER_TURN: Final = 1_000
+STOP_SECONDS_MAX: Final = 5  # for what was read before the broker was told to stop
+_FLOOD_INTERVAL_MS: Final = 1_000
+
+
+class Server:
+    """One broker on two ports. `log` gets one line for each event; `ready` is called when it serves.
+
+    Raises CannotStart when a port is in use or the address is not of this machine. All methods but `stop` are
+    for one thread.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        key: KeyPair,
+        *,
+        host: str,
+        port: int,
+        software: str,
+        log: Callable[[str, str], None],
+        ready: Callable[[], None],
+        broker_limits: Limits | None = None,
+    ) -> None:
+        self._log = log
+        self._ready: Callable[[], None] | None = ready
+        self._stopped_at: float | None = None
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
+        self._connections = Connections()
+        self._flood_due_ms = 0
+        self._router_polled = False
+        self._router_empty = self._xpub_empty = True
+        self._sockets = Sockets(key, host, port)
+        self._router, self._xpub = self._sockets.router, self._sockets.xpub
+        self._threads = StoreThreads(store)
+        self._core = Core(
+            broker_limits or Limits(),
+            first_session=secrets.randbits(40),
+            nonce_prefix=secrets.token_hex(8),
+            xpub_port=port + 1,
+            software=software,
+        )
+        self._poller = zmq.Poller()
+        for polled in (
+            self._sockets.zap,
+            self._xpub,
+            *self._sockets.monitors,
+            self._threads,
+            self._wake_read,
+        ):
+            self._poller.register(polled, zmq.POLLIN)
+
+    def stop(self) -> None:
+        """Have `run` end after what was read is answered. For signal handlers and other threads."""
+        if self._stopped_at is None:
+            self._stopped_at = time.monotonic()
+        with suppress(BlockingIOError):
+            self._wake_write.send(b"\0")
+
+    def run(self) -> None:
+        """Serve until `stop`, then close everything. An error of the storage threads is raised here."""
+        try:
+            self._execute(self._core.start())
+            told = False
+            while not self._is_done():
+                if self._stopped_at is not None and not told:
+                    told = True
+                    self._handle(Stopping())
+                    continue
+                self._turn()
+        finally:
+            self._close()
+
+    # ---- the loop ----
+
+    def _turn(self) -> None:
+        """Everything that is there now, bounded."""
+        self._poll_router(self._core.accepting)
+        ready = dict(self._poller.poll(self._timeout_ms()))
+        if self._wake_read in ready or self._wake_read.fileno() in ready:
+            self._wake_read.recv(4096)
+        self._read_monitors()
+        if self._sockets.zap in ready:
+            self._sockets.admit()
+        for report in self._threads.take():
+            self._handle(report)
+            if isinstance(report, Loaded) and self._ready is not None:
+                self._ready()
+                self._ready = None
+        if self._xpub in ready:
+            self._read_xpub()
+        else:
+            self._xpub_empty = True
+        if self._router in ready and self._core.accepting:
+            self._read_router()
+        else:
+            self._router_empty = True
+        self._tell_time()
+
+    def _timeout_ms(self) -> int:
+        deadline = self._core.deadline_ms()
+        if self._stopped_at is not None:
+            return 10
+        if not (self._router_empty and self._xpub_empty):
+            return 0
+        due = self._flood_due_ms if len(self._connections) else None
+        times = [when for when in (deadline, due) if when is not None]
+        return max(0, min(times) - _now_ms()) if times else -1
+
+    def _poll_router(self, wanted: bool) -> None:
+        if wanted != self._router_polled:
+            self._router_polled = wanted
+            if wanted:
+                self._poller.register(self._router, zmq.POLLIN)
+            else:
+                self._poller.unregister(self._router)
+
+    def _tell_time(self) -> None:
+        now_ms = _now_ms()
+        empty = self._router_empty and self._xpub_empty
+        deadline = self._core.deadline_ms()
+        if deadline is not None and now_ms >= deadline and (empty or not self._core.accepting):
+            self._handle(Elapsed())
+        if now_ms >= self._flood_due_ms and empty and self._core.accepting:
+            self._flood_due_ms = now_ms + _FLOOD_INTERVAL_MS
+            for descriptor in self._connections.flooding(now_ms):
+                self._log("cut", "a flood without a message")
+                shut(descriptor)
+
+    def _is_done(self) -> bool:
+        if self._stopped_at is None:
+            return False
+        return self._core.is_idle or time.monotonic() - self._stopped_at > STOP_SECONDS_MAX
+
+    # ---- reading ----
+
+    def _read_router(self) -> None:
+        """One turn of requests; the core gets them as one event."""
+        requests: list[Request] = []
+        router, recv = self._router, self._router.recv
+        for _ in range(REQUESTS_PER_TURN):
+            try:
+                first = recv(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                self._router_empty = True
+                break
+            frame = bytes(recv()) if first.more else b""
+            surplus = 0
+            while router.rcvmore:
+                recv()
+                surplus += 1
+            self._take_request(first, frame, surplus, requests)
+        else:
+            self._router_empty = False
+        if requests:
+            self._handle(Received(requests))
+
+    def _take_request(self, first: zmq.Frame, frame: bytes, surplus: int, requests: list[Request]) -> None:
+        peer, key = first.bytes, str(first.get("User-Id"))
+        if not self._connections.knows(peer):
+            self._read_monitors()  # what ended or began before this frame
+        self._connections.read(int(first.get(zmq.SRCFD)), key, peer)
+        try:
+            if surplus:
+                raise wire.Malformed("a request is one frame")
+            if not peer.startswith(b"\0"):
+                raise wire.Malformed("a client sets no routing id")
+            requests.append(Request(peer, key, wire.decode_request(frame), len(frame)))
+        except wire.Malformed as error:
+            if requests:  # in order
+                self._handle(Received(requests[:]))
+                requests.clear()
+            self._handle(MalformedReceived(peer, key, str(error), bool(surplus) or peer[:1] != b"\0"))
+
+    def _read_xpub(self) -> None:
+        """Subscriptions, each decided on before the next one is read: approval means the one read last."""
+        for _ in range(SUBSCRIPTIONS_PER_TURN):
+            try:
+                frame = self._xpub.recv(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                self._xpub_empty = True
+                return
+            while self._xpub.rcvmore:
+                self._xpub.recv()
+            data = frame.bytes
+            try:
+                key, descriptor = str(frame.get("User-Id")), int(frame.get(zmq.SRCFD))
+            except zmq.ZMQError:  # the unsubscription of a connection that is gone
+                continue
+            if data[:1] == b"\1":
+                if self._connections.subscribed(descriptor, key):
+                    self._handle(Subscribed(key, data[1:]))
+                else:
+                    self._log("cut", "too many subscriptions")
+                    shut(descriptor)
+            elif data[:1] == b"\0":
+                self._xpub.setsockopt(zmq.UNSUBSCRIBE, data[1:])
+        self._xpub_empty = False
+
+    def _read_monitors(self) -> None:
+        for monitor in self._sockets.monitors:
+            while int(monitor.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                event = recv_monitor_message(monitor, zmq.DONTWAIT)
+                descriptor = event["value"]
+                if event["event"] == zmq.Event.ACCEPTED:
+                    lost = self._connections.opened(descriptor, _now_ms())
+                else:
+                    lost = self._connections.closed(descriptor)
+                for peer in lost:
+                    self._handle(PeerLost(peer))
+
+    # ---- doing what the core says ----
+
+    def _handle(self, event: Event) -> None:
+        self._execute(self._core.handle(event, _now_ms()))
+
+    def _execute(self, effects: Iterable[Effect]) -> None:
+        lost: list[bytes] = []
+        for effect in effects:
+            match effect:
+                case Transmit(peer=peer, answer=answer):
+                    self._transmit(peer, (wire.encode(answer),), lost)
+                case TransmitSegments(peer=peer, header=header, segments=segments):
+                    self._transmit(peer, (wire.encode(header), *segments), lost)
+                case Publish(topic=topic, payload=payload):
+                    self._xpub.send(topic, zmq.SNDMORE | zmq.DONTWAIT)
+                    self._xpub.send(payload, zmq.DONTWAIT)
+                case Append(seq=seq, submissions=submissions):
+                    self._handle(Ordered(seq, submissions, time.time_ns() // 1_000_000))
+                case Write() | Look() | LoadInstance() | Load() | Read():
+                    self._threads.submit(effect)
+                case Approve(topic=topic):
+                    self._xpub.setsockopt(zmq.SUBSCRIBE, topic)
+                case Cut(key=key):
+                    for descriptor in self._connections.of(key):
+                        shut(descriptor)
+                case Log(event=event, details=details):
+                    self._log(event, details)
+                case _:
+                    assert_never(effect)
+        for peer in lost:
+            self._handle(PeerLost(peer))
+
+    def _transmit(self, peer: bytes, frames: tuple[bytes, ...], lost: list[bytes]) -> None:
+        """Send without waiting. A peer whose queue is full gets nothing now, and asks for it later."""
+        send = self._router.send
+        try:
+            send(peer, zmq.SNDMORE | zmq.DONTWAIT)
+            for frame in frames[:-1]:
+                send(frame, zmq.SNDMORE | zmq.DONTWAIT)
+            send(frames[-1], zmq.DONTWAIT)
+        except zmq.Again:
+            pass
+        except zmq.ZMQError as error:
+            if error.errno != zmq.EHOSTUNREACH:
+                raise
+            lost.append(peer)
+
+    def _close(self) -> None:
+        try:
+            self._threads.stop()
+        finally:
+            self._sockets.close()
+            self._wake_read.close()
+            self._wake_write.close()
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000

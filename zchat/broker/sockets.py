@@ -1,0 +1,98 @@
+"""The broker's sockets: how they are made and bound, and who is admitted to them."""
+
+import os
+from typing import Final
+
+import zmq
+from zmq.utils import z85
+
+from zchat.common import limits
+from zchat.common.errors import CannotStart
+from zchat.common.keys import KeyPair
+from zchat.common.links import authority
+
+ROUTER_RECEIVE_MARK: Final = 16  # frames a connection; more would only wait in memory for a loop that is busy
+XPUB_RECEIVE_MARK: Final = 1_000  # subscriptions a connection
+SEND_MARK: Final = 64  # frames a connection; what does not fit is repaired later
+BACKLOG: Final = 1_024  # connections that the kernel holds until they are accepted
+HANDSHAKE_MS_MAX: Final = 10_000
+LINGER_MS: Final = 500  # for the last answers, when the broker stops
+MONITORED: Final = zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED
+_ZAP_ADDRESS: Final = "inproc://zeromq.zap.01"
+
+
+class Sockets:
+    """ROUTER on `port`, XPUB on the next one, the ZAP handler, and a monitor for each of the two.
+
+    Raises CannotStart when a port is in use or the address is not of this machine.
+    """
+
+    def __init__(self, key: KeyPair, host: str, port: int) -> None:
+        self._context = zmq.Context()
+        self.zap = self._context.socket(zmq.REP)
+        self.zap.bind(_ZAP_ADDRESS)  # before the others: with no handler everybody would be admitted
+        self.router = self._served(zmq.ROUTER, key, ROUTER_RECEIVE_MARK, limits.ROUTER_FRAME_BYTES_MAX)
+        self.router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self.xpub = self._served(zmq.XPUB, key, XPUB_RECEIVE_MARK, limits.XPUB_FRAME_BYTES_MAX)
+        self.xpub.setsockopt(zmq.XPUB_MANUAL, 1)
+        self.monitors = [served.get_monitor_socket(MONITORED) for served in (self.router, self.xpub)]
+        try:
+            _bind(self.router, host, port)
+            _bind(self.xpub, host, port + 1)
+        except CannotStart:
+            self.close()
+            raise
+
+    def admit(self) -> None:
+        """Answer the ZAP requests that wait: every key is admitted, and libzmq marks its frames with it
+        (RFC 27). What a key may do is decided later, where a reason can be given."""
+        while int(self.zap.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            request = self.zap.recv_multipart()
+            admitted = len(request) == 7 and request[5] == b"CURVE"
+            answer = (b"200", b"OK", z85.encode(request[6])) if admitted else (b"400", b"CURVE only", b"")
+            self.zap.send_multipart([b"1.0", request[1], *answer, b""])
+
+    def close(self) -> None:
+        """Close all, after the last answers have left."""
+        for served in (self.router, self.xpub):
+            served.disable_monitor()
+            served.close()
+        for monitor in self.monitors:
+            monitor.close(0)
+        self.zap.close(0)
+        self._context.term()
+
+    def _served(
+        self, kind: int, key: KeyPair, receive_mark: int, frame_bytes_max: int
+    ) -> "zmq.Socket[bytes]":
+        made = self._context.socket(kind)
+        made.setsockopt(zmq.CURVE_SECRETKEY, key.secret.encode())
+        made.setsockopt(zmq.ZAP_DOMAIN, b"zchat")
+        options = {
+            zmq.CURVE_SERVER: 1,
+            zmq.ZAP_ENFORCE_DOMAIN: 1,
+            zmq.LINGER: LINGER_MS,
+            zmq.MAXMSGSIZE: frame_bytes_max,
+            zmq.RCVHWM: receive_mark,
+            zmq.SNDHWM: SEND_MARK,
+            zmq.BACKLOG: BACKLOG,
+            zmq.IPV6: 1,
+            zmq.HANDSHAKE_IVL: HANDSHAKE_MS_MAX,
+            zmq.HEARTBEAT_IVL: limits.HEARTBEAT_MS,
+            zmq.HEARTBEAT_TIMEOUT: limits.SESSION_TIMEOUT_MS,
+            zmq.HEARTBEAT_TTL: limits.SESSION_TIMEOUT_MS,
+        }
+        for option, value in options.items():
+            made.setsockopt(option, value)
+        return made
+
+
+def _bind(served: "zmq.Socket[bytes]", host: str, port: int) -> None:
+    try:
+        served.bind(f"tcp://{authority(host, port)}")
+    except zmq.ZMQError as error:
+        if error.errno == zmq.EADDRINUSE:
+            why = f"port {port} on {host} is in use. Choose two other ports, P and P+1: zchat broker -p P"
+        else:
+            why = f"cannot listen at {authority(host, port)}: {os.strerror(error.errno or 0)}"
+        raise CannotStart(why) from None
