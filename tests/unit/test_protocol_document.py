@@ -199,6 +199,7 @@ def test_names() -> None:
     assert block(text, "reserved").split() == sorted(names._RESERVED)
     together = {frozenset(line.split()) for line in block(text, "scripts").splitlines()}
     assert together == set(names._WRITTEN_TOGETHER)
+    assert all(first_word in text for first_word in names._SHARED)
 
 
 @pytest.mark.parametrize("row", table(chapter("Names")), ids=lambda row: row[0])

@@ -48,8 +48,8 @@ def broker(
 ) -> None:
     """Run the broker that everybody connects to.
 
-    When it is ready it prints one line: the join link, which is all that a client needs. Ctrl-C or SIGTERM end
-    it after everything that was received is answered. Messages and nicks are kept in the data directory.
+    When it is ready it prints one line: the join link, which is all that a client needs. Ctrl-C or SIGTERM
+    end it after everything that was received is answered. Messages and nicks are kept in the data directory.
     """
     from zchat import __version__
     from zchat.broker.directory import Directory

@@ -53,7 +53,10 @@ def from_base32(text: str) -> str:
         raise ValueError(str(error)) from None
     if len(raw) != 32:
         raise ValueError(f"{len(raw)} bytes instead of 32")
-    return str(codec.encode(raw).decode())
+    key = str(codec.encode(raw).decode())
+    if to_base32(key) != text.lower():
+        raise ValueError("its last character does not fit")
+    return key
 
 
 def load_or_draw(path: Path) -> KeyPair:

@@ -19,7 +19,8 @@ CONVERSATION_BYTES_MAX = 1 + 2 * NAME_BYTES_MAX + 1  # "@", two nicks, a comma
 SUBSCRIPTION_BYTES_MAX = 128
 
 HEADS_MAX = 1000  # in one Welcome, Heads or Followed
-LIST_MAX = 1000  # rows of one People or RoomList
+LIST_MAX = 1000  # rows of one People, Rooms or Presence
+ACK_RESULTS_MAX = 1000
 FOLLOWED_ROOMS_MAX = 1000
 JOINED_ROOMS_MAX = 1000
 FETCHES_MAX = 2  # pages asked for and not yet answered, a session

@@ -14,10 +14,13 @@ _RESERVED = frozenset(
     + ("quit", "root", "server", "system", "tell", "you", "zchat")
 )
 _WRITTEN_TOGETHER = (
-    frozenset({"CJK", "HIRAGANA", "KATAKANA", "HIRAGANA-KATAKANA", "IDEOGRAPHIC"}),
+    frozenset({"CJK", "HIRAGANA", "KATAKANA"}),
     frozenset({"CJK", "HANGUL"}),
     frozenset({"CJK", "BOPOMOFO"}),
 )
+_SHARED = frozenset(
+    {"MODIFIER", "IDEOGRAPHIC", "KATAKANA-HIRAGANA"}
+)  # first words of letters of no one script
 
 
 class InvalidName(ValueError):
@@ -83,7 +86,8 @@ def _script(character: str) -> str:
     """The script of a letter, by the first word of its Unicode name; empty for what all scripts share."""
     if not unicodedata.category(character).startswith("L"):
         return ""
-    return unicodedata.name(character, "UNKNOWN").split(" ")[0]
+    script = unicodedata.name(character, "UNKNOWN").split(" ")[0]
+    return "" if script in _SHARED else script
 
 
 def _precis_reason(error: UnicodeEncodeError) -> str:

@@ -290,10 +290,10 @@ class Stored(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Ack(Struct, array_like=True, frozen=True, tag=34, gc=False):
-    """What one commit made durable of a session's Sends."""
+    """What one commit made durable of a session's Sends; there may be several of a commit."""
 
     session: SessionNumber
-    results: Annotated[list[Stored], Meta(min_length=1)]
+    results: Annotated[list[Stored], Meta(min_length=1, max_length=limits.ACK_RESULTS_MAX)]
 
 
 class Done(Struct, array_like=True, frozen=True, tag=35, gc=False):
@@ -380,7 +380,7 @@ class Presence(Struct, array_like=True, frozen=True, tag=42, gc=False):
     """Who came and who went, published on `!here` or, over ROUTER, sent to the session."""
 
     session: SessionNumber
-    changes: list[Person]
+    changes: Annotated[list[Person], Meta(min_length=1, max_length=limits.LIST_MAX)]
 
 
 Answer = (
@@ -414,8 +414,9 @@ encode: Final = msgspec.msgpack.Encoder().encode
 _request: Final[msgspec.msgpack.Decoder[Request]] = msgspec.msgpack.Decoder(Request)
 _answer: Final[msgspec.msgpack.Decoder[Answer]] = msgspec.msgpack.Decoder(Answer)
 _segment: Final = msgspec.msgpack.Decoder(Segment)
+_RawEntries = Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=limits.SEGMENT_ENTRIES_MAX)]
 _raw_segment: Final = msgspec.msgpack.Decoder(
-    tuple[Conversation, Position, Position, Position, Milliseconds, list[msgspec.Raw]]
+    tuple[Conversation, Position, Position, Position, Milliseconds, _RawEntries]
 )
 _entry: Final[msgspec.msgpack.Decoder[Entries]] = msgspec.msgpack.Decoder(Entries)
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)

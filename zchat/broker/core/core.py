@@ -34,7 +34,7 @@ from zchat.broker.core.reading import Reading
 from zchat.broker.core.sending import Sending
 from zchat.broker.core.sessions import Session, Sessions
 from zchat.broker.core.state import Denied
-from zchat.common import wire
+from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 
 _SCAN_INTERVAL_MS: Final = 1_000  # how often silent sessions are looked for
@@ -226,8 +226,9 @@ class Core:
                     assert_never(answer)
         for number, rows in stored.items():
             session = context.sessions.numbered(number)
-            if session is not None:
-                context.transmit(session, wire.Ack(number, rows))
+            assert session is not None
+            for begin in range(0, len(rows), limits.ACK_RESULTS_MAX):
+                context.transmit(session, wire.Ack(number, rows[begin : begin + limits.ACK_RESULTS_MAX]))
 
     def _failed(self, event: Failed) -> None:
         context = self._context

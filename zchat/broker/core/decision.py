@@ -60,9 +60,26 @@ class Decision(NamedTuple):
     answers: list[tuple[Origin, Answer]]
 
     @property
+    def brought_about(self) -> list[Origin]:
+        """The requests that were accepted and changed something; not those that repeated an earlier one."""
+        return [origin for origin, answer in self.answers if _changes(answer)]
+
+    @property
     def is_empty(self) -> bool:
         """Nothing has to be written."""
         return not self.segments
+
+
+def _changes(answer: Answer) -> bool:
+    match answer:
+        case Result(duplicate=duplicate):
+            return not duplicate
+        case Settled(pos=pos):
+            return pos > 0
+        case Greeted():
+            return True
+        case Denied():
+            return False
 
 
 Instances = dict[tuple[str, int], Instance]

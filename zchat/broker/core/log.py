@@ -46,7 +46,8 @@ class Released(NamedTuple):
 
 class Dropped(NamedTuple):
     """What a failed commit leaves: requests of which nothing was stored, and answers that cannot be given.
-    Those in doubt are in neither, for they are not answered."""
+    Those in doubt are in neither, nor are Sends that may repeat an earlier one: they are not answered, and
+    their clients send them again."""
 
     refused: list[Origin]
     unanswered: list[Origin]
@@ -184,10 +185,12 @@ class Log:
             del self.fresh[key]
         if not event.certain:
             self.in_doubt.update(doubt(submission) for submission in commit.submissions)
-        dropped = commit.submissions + [submission for submission, _ in self._waiting]
+        waiting = [submission for submission, _ in self._waiting if not self.is_in_doubt(submission)]
         self.queued_bytes -= sum(size for _, size in self._waiting)
         self._waiting.clear()
-        refused = [submission.origin for submission in dropped if not self.is_in_doubt(submission)]
+        refused = [s.origin for s in waiting if isinstance(s, RegisterSubmitted | ActSubmitted)]
+        if event.certain and commit.decision is not None:
+            refused += commit.decision.brought_about
         return Load(), Dropped(refused, [held.origin for held in commit.held])
 
     def is_in_doubt(self, submission: Submission) -> bool:

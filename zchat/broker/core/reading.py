@@ -12,7 +12,7 @@ from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 
 _DIRECTIONS: Final[tuple[Literal["after", "before", "since"], ...]] = ("after", "before", "since")
-_ROOM_BYTES_MAX: Final = 1024 * 128  # of topics in one answer to ListRooms
+_TOPICS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListRooms
 
 
 class _Reading(NamedTuple):
@@ -141,8 +141,8 @@ class Reading:
         size = 0
         for name in listed[: limits.LIST_MAX]:
             room = state.rooms[name]
-            size += len(room.topic)
-            if size > _ROOM_BYTES_MAX:
+            size += len(room.topic.encode())
+            if size > _TOPICS_BYTES_MAX:
                 break
             page.append(wire.Room(name, room.topic, len(room.members)))
         following = page[-1].name if len(listed) > len(page) else ""
