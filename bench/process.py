@@ -1,0 +1,58 @@
+"""A broker process of its own, and what it costs in CPU time and memory."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class BrokerProcess:
+    """`zchat broker` on two free ports, with its files in a directory that is removed in the end."""
+
+    def __init__(self) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="zchat-bench-")
+        self.directory = Path(self._directory.name)
+        command = [sys.executable, "-m", "zchat", "broker", "-p", str(free_pair()), "--data-dir"]
+        command += [str(self.directory / "broker"), "--log-level", "error"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.link = self._process.stdout.readline().strip()
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its threads so far, user and system, from the scheduler's own clock."""
+        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+    def memory_bytes(self) -> int:
+        """Its resident memory."""
+        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._directory.cleanup()
+
+
+def free_pair() -> int:
+    """A port P such that P and P+1 are free on loopback at this moment."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            port = one.getsockname()[1]
+            try:
+                other.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return int(port)
