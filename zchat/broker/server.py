@@ -1,6 +1,7 @@
 """The broker's shell: sockets, loop, storage threads. It reads, hands over, and does as the core says."""
 
 import secrets
+import select
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -32,6 +33,7 @@ from zchat.common import wire
 from zchat.common.keys import KeyPair
 
 REQUESTS_PER_TURN: Final = 256  # read before the loop looks at anything else
+REQUEST_BYTES_PER_TURN: Final = 1024 * 1024
 SUBSCRIPTIONS_PER_TURN: Final = 1_000
 STOP_SECONDS_MAX: Final = 5  # for what was read before the broker was told to stop
 _FLOOD_INTERVAL_MS: Final = 1_000
@@ -64,8 +66,10 @@ class Server:
         self._wake_write.setblocking(False)
         self._connections = Connections()
         self._flood_due_ms = 0
-        self._router_polled = False
-        self._router_empty = self._xpub_empty = True
+        # A descriptor of ZeroMQ tells that something changed, not that something is there. A socket is due when
+        # it may have something to read: after such a sign, after a send on it, and until it was read empty.
+        self._router_due = self._xpub_due = True
+        self._router_watched = False
         self._sockets = Sockets(key, host, port)
         self._router, self._xpub = self._sockets.router, self._sockets.xpub
         self._threads = StoreThreads(store)
@@ -76,15 +80,18 @@ class Server:
             xpub_port=port + 1,
             software=software,
         )
-        self._poller = zmq.Poller()
-        for polled in (
-            self._sockets.zap,
-            self._xpub,
-            *self._sockets.monitors,
-            self._threads,
-            self._wake_read,
+        self._router_descriptor = int(self._router.getsockopt(zmq.FD))
+        self._xpub_descriptor = int(self._xpub.getsockopt(zmq.FD))
+        self._rare = {int(rare.getsockopt(zmq.FD)) for rare in (self._sockets.zap, *self._sockets.monitors)}
+        self._poll = select.poll()
+        self._poll.register(self._router_descriptor, 0)
+        for descriptor in (
+            self._xpub_descriptor,
+            *self._rare,
+            self._threads.fileno(),
+            self._wake_read.fileno(),
         ):
-            self._poller.register(polled, zmq.POLLIN)
+            self._poll.register(descriptor, select.POLLIN)
 
     def stop(self) -> None:
         """Have `run` end after what was read is answered. For signal handlers and other threads."""
@@ -111,53 +118,54 @@ class Server:
 
     def _turn(self) -> None:
         """Everything that is there now, bounded."""
-        self._poll_router(self._core.accepting)
-        ready = dict(self._poller.poll(self._timeout_ms()))
-        if self._wake_read in ready or self._wake_read.fileno() in ready:
+        accepting = self._core.accepting
+        self._watch_router(accepting)
+        ready = {descriptor for descriptor, _ in self._poll.poll(self._timeout_ms(accepting))}
+        if self._wake_read.fileno() in ready:
             self._wake_read.recv(4096)
-        self._read_monitors()
-        if self._sockets.zap in ready:
+        if not self._rare.isdisjoint(ready):
+            self._read_monitors()
             self._sockets.admit()
+        if self._threads.fileno() in ready:
+            self._read_reports()
+        self._router_due = self._router_due or self._router_descriptor in ready
+        self._xpub_due = self._xpub_due or self._xpub_descriptor in ready
+        if self._xpub_due:
+            self._read_xpub()
+        if self._router_due and self._core.accepting:
+            self._read_router()
+        self._tell_time()
+
+    def _timeout_ms(self, accepting: bool) -> int:
+        if self._xpub_due or (self._router_due and accepting):
+            return 0
+        if self._stopped_at is not None:
+            return 10
+        due = self._flood_due_ms if len(self._connections) else None
+        times = [when for when in (self._core.deadline_ms(), due) if when is not None]
+        return max(0, min(times) - _now_ms()) if times else -1
+
+    def _watch_router(self, accepting: bool) -> None:
+        """While the core takes no requests they wait in the socket, and the loop must not wake for them."""
+        if accepting != self._router_watched:
+            self._router_watched = accepting
+            self._poll.modify(self._router_descriptor, select.POLLIN if accepting else 0)
+            self._router_due = True
+
+    def _read_reports(self) -> None:
         for report in self._threads.take():
             self._handle(report)
             if isinstance(report, Loaded) and self._ready is not None:
                 self._ready()
                 self._ready = None
-        if self._xpub in ready:
-            self._read_xpub()
-        else:
-            self._xpub_empty = True
-        if self._router in ready and self._core.accepting:
-            self._read_router()
-        else:
-            self._router_empty = True
-        self._tell_time()
-
-    def _timeout_ms(self) -> int:
-        deadline = self._core.deadline_ms()
-        if self._stopped_at is not None:
-            return 10
-        if not (self._router_empty and self._xpub_empty):
-            return 0
-        due = self._flood_due_ms if len(self._connections) else None
-        times = [when for when in (deadline, due) if when is not None]
-        return max(0, min(times) - _now_ms()) if times else -1
-
-    def _poll_router(self, wanted: bool) -> None:
-        if wanted != self._router_polled:
-            self._router_polled = wanted
-            if wanted:
-                self._poller.register(self._router, zmq.POLLIN)
-            else:
-                self._poller.unregister(self._router)
 
     def _tell_time(self) -> None:
         now_ms = _now_ms()
-        empty = self._router_empty and self._xpub_empty
+        empty = not (self._router_due or self._xpub_due)
         deadline = self._core.deadline_ms()
         if deadline is not None and now_ms >= deadline and (empty or not self._core.accepting):
             self._handle(Elapsed())
-        if now_ms >= self._flood_due_ms and empty and self._core.accepting:
+        if now_ms >= self._flood_due_ms and empty:
             self._flood_due_ms = now_ms + _FLOOD_INTERVAL_MS
             for descriptor in self._connections.flooding(now_ms):
                 self._log("cut", "a flood without a message")
@@ -173,25 +181,24 @@ class Server:
     def _read_router(self) -> None:
         """One turn of requests; the core gets them as one event."""
         requests: list[Request] = []
-        router, recv = self._router, self._router.recv
-        for _ in range(REQUESTS_PER_TURN):
+        recv = self._router.recv
+        size = 0
+        while len(requests) < REQUESTS_PER_TURN and size < REQUEST_BYTES_PER_TURN:
             try:
                 first = recv(zmq.DONTWAIT, copy=False)
             except zmq.Again:
-                self._router_empty = True
+                self._router_due = False
                 break
-            frame = bytes(recv()) if first.more else b""
-            surplus = 0
-            while router.rcvmore:
-                recv()
-                surplus += 1
+            last = recv(copy=False) if first.more else first
+            frame, surplus = last.bytes, not first.more
+            while last.more:
+                last, surplus = recv(copy=False), True
+            size += len(frame)
             self._take_request(first, frame, surplus, requests)
-        else:
-            self._router_empty = False
         if requests:
             self._handle(Received(requests))
 
-    def _take_request(self, first: zmq.Frame, frame: bytes, surplus: int, requests: list[Request]) -> None:
+    def _take_request(self, first: zmq.Frame, frame: bytes, surplus: bool, requests: list[Request]) -> None:
         peer, key = first.bytes, str(first.get("User-Id"))
         if not self._connections.knows(peer):
             self._read_monitors()  # what ended or began before this frame
@@ -206,7 +213,7 @@ class Server:
             if requests:  # in order
                 self._handle(Received(requests[:]))
                 requests.clear()
-            self._handle(MalformedReceived(peer, key, str(error), bool(surplus) or peer[:1] != b"\0"))
+            self._handle(MalformedReceived(peer, key, str(error), surplus or peer[:1] != b"\0"))
 
     def _read_xpub(self) -> None:
         """Subscriptions, each decided on before the next one is read: approval means the one read last."""
@@ -214,11 +221,11 @@ class Server:
             try:
                 frame = self._xpub.recv(zmq.DONTWAIT, copy=False)
             except zmq.Again:
-                self._xpub_empty = True
+                self._xpub_due = False
                 return
-            while self._xpub.rcvmore:
-                self._xpub.recv()
-            data = frame.bytes
+            data, last = frame.bytes, frame
+            while last.more:
+                last = self._xpub.recv(copy=False)
             try:
                 key, descriptor = str(frame.get("User-Id")), int(frame.get(zmq.SRCFD))
             except zmq.ZMQError:  # the unsubscription of a connection that is gone
@@ -231,7 +238,6 @@ class Server:
                     shut(descriptor)
             elif data[:1] == b"\0":
                 self._xpub.setsockopt(zmq.UNSUBSCRIBE, data[1:])
-        self._xpub_empty = False
 
     def _read_monitors(self) -> None:
         for monitor in self._sockets.monitors:
@@ -261,6 +267,7 @@ class Server:
                 case Publish(topic=topic, payload=payload):
                     self._xpub.send(topic, zmq.SNDMORE | zmq.DONTWAIT)
                     self._xpub.send(payload, zmq.DONTWAIT)
+                    self._xpub_due = True
                 case Append(seq=seq, submissions=submissions):
                     self._handle(Ordered(seq, submissions, time.time_ns() // 1_000_000))
                 case Write() | Look() | LoadInstance() | Load() | Read():
@@ -280,6 +287,7 @@ class Server:
     def _transmit(self, peer: bytes, frames: tuple[bytes, ...], lost: list[bytes]) -> None:
         """Send without waiting. A peer whose queue is full gets nothing now, and asks for it later."""
         send = self._router.send
+        self._router_due = True  # libzmq may have taken in what came meanwhile, without a sign
         try:
             send(peer, zmq.SNDMORE | zmq.DONTWAIT)
             for frame in frames[:-1]:

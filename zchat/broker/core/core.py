@@ -195,9 +195,9 @@ class Core:
     def _release(self, released: Released) -> None:
         """Tell what is durable. Nothing of a decision is told anywhere else."""
         decision, held = released
+        self._answer(decision)
         for segment in decision.segments:
             self._reading.deliver(segment)
-        self._answer(decision)
         for origin, effect in held:
             if origin.session == 0 or self._context.sessions.numbered(origin.session) is not None:
                 self._context.emit(effect)
