@@ -13,16 +13,21 @@ UNREADABLE_BYTES_MAX: Final = (
     4 * 1024 * 1024
 )  # received without a readable message, and for each second of it:
 UNREADABLE_BYTES_PER_SECOND: Final = 1024
+MALFORMED_MAX: Final = 100  # requests of one connection that cannot be read
+SHUT_OUT_MS: Final = 30_000  # how long a key that was cut for abuse is not admitted again
+SHUT_OUT_KEYS_MAX: Final = 10_000
 _BYTES_RECEIVED_OFFSET: Final = 128  # of tcpi_bytes_received in Linux's struct tcp_info
 
 
 class _Connection:
-    __slots__ = ("key", "peers", "received", "since_ms", "subscriptions", "was_read")
+    __slots__ = ("is_cut", "key", "malformed", "peers", "received", "since_ms", "subscriptions", "was_read")
 
     def __init__(self, now_ms: int) -> None:
         self.key = ""
         self.peers: list[bytes] = []
         self.subscriptions = 0
+        self.malformed = 0
+        self.is_cut = False
         self.received = 0  # bytes, when a message of it was last read
         self.since_ms = now_ms
         self.was_read = False
@@ -38,6 +43,7 @@ class Connections:
     def __init__(self) -> None:
         self._by_descriptor: dict[int, _Connection] = {}
         self._descriptor_of_peer: dict[bytes, int] = {}
+        self._shut_out: dict[str, int] = {}  # keys, and until when
 
     def __len__(self) -> int:
         return len(self._by_descriptor)
@@ -71,8 +77,16 @@ class Connections:
             connection.peers.append(peer)
             self._descriptor_of_peer[peer] = descriptor
 
+    def malformed(self, descriptor: int) -> bool:
+        """What was read from the connection was no request. True: it has sent too much of the kind."""
+        connection = self._by_descriptor.get(descriptor)
+        if connection is None:
+            return False
+        connection.malformed += 1
+        return connection.malformed > MALFORMED_MAX
+
     def subscribed(self, descriptor: int, key: str) -> bool:
-        """A subscription was read from the connection. False: it asked for too many."""
+        """A subscription was read from the connection. False: it is ignored, for it asked for too many."""
         connection = self._by_descriptor.get(descriptor)
         if connection is None:
             return True
@@ -81,9 +95,23 @@ class Connections:
         connection.subscriptions += 1
         return connection.subscriptions <= SUBSCRIPTIONS_MAX
 
-    def of(self, key: str) -> list[int]:
-        """The connections of a key."""
-        return [descriptor for descriptor, c in self._by_descriptor.items() if c.key == key]
+    def cut(self, key: str, now_ms: int) -> list[int]:
+        """Shut a key out for a while. Returns those of its connections that were not cut before."""
+        self._shut_out.pop(key, None)
+        while len(self._shut_out) >= SHUT_OUT_KEYS_MAX:
+            del self._shut_out[next(iter(self._shut_out))]
+        self._shut_out[key] = now_ms + SHUT_OUT_MS
+        found = [(d, c) for d, c in self._by_descriptor.items() if c.key == key and not c.is_cut]
+        for _, connection in found:
+            connection.is_cut = True
+        return [descriptor for descriptor, _ in found]
+
+    def is_shut_out(self, key: str, now_ms: int) -> bool:
+        """Whether a key was cut for abuse a short while ago."""
+        until_ms = self._shut_out.get(key)
+        if until_ms is not None and now_ms >= until_ms:
+            del self._shut_out[key]
+        return until_ms is not None and now_ms < until_ms
 
     def flooding(self, now_ms: int) -> Iterator[int]:
         """The connections that sent more than they may without one message that could be read. To be asked

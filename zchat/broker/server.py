@@ -66,8 +66,8 @@ class Server:
         self._wake_write.setblocking(False)
         self._connections = Connections()
         self._flood_due_ms = 0
-        # A descriptor of ZeroMQ tells that something changed, not that something is there. A socket is due when
-        # it may have something to read: after such a sign, after a send on it, and until it was read empty.
+        # A descriptor of ZeroMQ tells that something changed, not that something is there. A socket is due
+        # when it may have something to read: after such a sign, after a send, and until it was read empty.
         self._router_due = self._xpub_due = True
         self._router_watched = False
         self._sockets = Sockets(key, host, port)
@@ -75,7 +75,7 @@ class Server:
         self._threads = StoreThreads(store)
         self._core = Core(
             broker_limits or Limits(),
-            first_session=secrets.randbits(40),
+            first_session=1 + secrets.randbits(40),
             nonce_prefix=secrets.token_hex(8),
             xpub_port=port + 1,
             software=software,
@@ -125,7 +125,8 @@ class Server:
             self._wake_read.recv(4096)
         if not self._rare.isdisjoint(ready):
             self._read_monitors()
-            self._sockets.admit()
+            now_ms = _now_ms()
+            self._sockets.admit(lambda key: self._connections.is_shut_out(key, now_ms))
         if self._threads.fileno() in ready:
             self._read_reports()
         self._router_due = self._router_due or self._router_descriptor in ready
@@ -213,7 +214,9 @@ class Server:
             if requests:  # in order
                 self._handle(Received(requests[:]))
                 requests.clear()
-            self._handle(MalformedReceived(peer, key, str(error), surplus or peer[:1] != b"\0"))
+            too_many = self._connections.malformed(int(first.get(zmq.SRCFD)))
+            abusive = surplus or too_many or not peer.startswith(b"\0")
+            self._handle(MalformedReceived(peer, key, str(error), abusive))
 
     def _read_xpub(self) -> None:
         """Subscriptions, each decided on before the next one is read: approval means the one read last."""
@@ -234,8 +237,7 @@ class Server:
                 if self._connections.subscribed(descriptor, key):
                     self._handle(Subscribed(key, data[1:]))
                 else:
-                    self._log("cut", "too many subscriptions")
-                    shut(descriptor)
+                    self._cut(key, "too many subscriptions")
             elif data[:1] == b"\0":
                 self._xpub.setsockopt(zmq.UNSUBSCRIBE, data[1:])
 
@@ -274,15 +276,22 @@ class Server:
                     self._threads.submit(effect)
                 case Approve(topic=topic):
                     self._xpub.setsockopt(zmq.SUBSCRIBE, topic)
-                case Cut(key=key):
-                    for descriptor in self._connections.of(key):
-                        shut(descriptor)
+                case Cut(key=key, why=why):
+                    self._cut(key, why)
                 case Log(event=event, details=details):
                     self._log(event, details)
                 case _:
                     assert_never(effect)
         for peer in lost:
             self._handle(PeerLost(peer))
+
+    def _cut(self, key: str, why: str) -> None:
+        """Cut the connections of a key, once each."""
+        descriptors = self._connections.cut(key, _now_ms())
+        if descriptors:
+            self._log("cut", why)
+        for descriptor in descriptors:
+            shut(descriptor)
 
     def _transmit(self, peer: bytes, frames: tuple[bytes, ...], lost: list[bytes]) -> None:
         """Send without waiting. A peer whose queue is full gets nothing now, and asks for it later."""

@@ -1,6 +1,7 @@
 """The broker's sockets: how they are made and bound, and who is admitted to them."""
 
 import os
+from collections.abc import Callable
 from typing import Final
 
 import zmq
@@ -12,7 +13,9 @@ from zchat.common.keys import KeyPair
 from zchat.common.links import authority
 
 ROUTER_RECEIVE_MARK: Final = 16  # frames a connection; more would only wait in memory for a loop that is busy
-XPUB_RECEIVE_MARK: Final = 1_000  # subscriptions a connection
+XPUB_RECEIVE_MARK: Final = (
+    16  # subscriptions a connection; libzmq moves so many at once to where nothing bounds them
+)
 SEND_MARK: Final = 64  # frames a connection; what does not fit is repaired later
 BACKLOG: Final = 1_024  # connections that the kernel holds until they are accepted
 HANDSHAKE_MS_MAX: Final = 10_000
@@ -43,13 +46,15 @@ class Sockets:
             self.close()
             raise
 
-    def admit(self) -> None:
-        """Answer the ZAP requests that wait: every key is admitted, and libzmq marks its frames with it
-        (RFC 27). What a key may do is decided later, where a reason can be given."""
+    def admit(self, is_shut_out: Callable[[str], bool]) -> None:
+        """Answer the ZAP requests that wait (RFC 27): every key is admitted that is not shut out for a while,
+        and libzmq marks its frames with it. What a key may do is decided later, where a reason can be
+        given."""
         while int(self.zap.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
             request = self.zap.recv_multipart()
-            admitted = len(request) == 7 and request[5] == b"CURVE"
-            answer = (b"200", b"OK", z85.encode(request[6])) if admitted else (b"400", b"CURVE only", b"")
+            key = z85.encode(request[6]) if len(request) == 7 and request[5] == b"CURVE" else b""
+            admitted = bool(key) and not is_shut_out(key.decode())
+            answer = (b"200", b"OK", key) if admitted else (b"400", b"not now", b"")
             self.zap.send_multipart([b"1.0", request[1], *answer, b""])
 
     def close(self) -> None:

@@ -38,8 +38,9 @@ def nick(typed: str) -> str:
 
 @lru_cache(maxsize=4096)
 def folded(name: str) -> str:
-    """The form in which nicks and rooms are compared; raises InvalidName. RFC 8266 section 2.4."""
-    return _checked(name, _profile("NicknameCaseMapped"))
+    """The form in which nicks and rooms are compared; raises InvalidName. RFC 8266 section 2.4, applied to
+    the stored form: lower-casing what was typed differs for U+03F9."""
+    return _checked(nick(name), _profile("NicknameCaseMapped"))
 
 
 def room(typed: str) -> str:

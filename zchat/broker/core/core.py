@@ -174,8 +174,7 @@ class Core:
         denied = Denied(Refusal.MALFORMED, event.reason)
         self._context.refuse_peer(event.peer, 0, 0, denied)
         if event.abusive:
-            self._context.note("cut", "frames that no client sends")
-            self._context.emit(Cut(event.key))
+            self._context.emit(Cut(event.key, "frames that no client sends"))
 
     # ---- the log's reports ----
 
@@ -216,8 +215,7 @@ class Core:
                 case Settled(pos=pos):
                     context.transmit(session, wire.Done(session.number, origin.token, pos))
                 case Greeted(nick=nick):
-                    session.nick = nick
-                    self._greeting.registered(session)
+                    self._greeting.registered(session, nick)
                 case Denied():
                     context.deny(session, origin.token, answer)
                     if not session.open:

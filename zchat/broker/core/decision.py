@@ -188,8 +188,9 @@ class Deciding:
     def _register(self, submission: RegisterSubmitted) -> Answer:
         state, nick = self._state, submission.nick
         check_identity(state, nick, submission.folded, submission.key)
-        if nick in state.users:
-            return Greeted(nick)  # two Hellos at once
+        holder = state.user_of_folded(submission.folded)
+        if holder is not None:
+            return Greeted(holder.nick)  # two Hellos at once
         if submission.folded in state.rooms or submission.folded == GENERAL:
             raise Denied(Refusal.NAME_INVALID, f"a room is called {submission.folded}")
         if len(state.users) >= self._limits.users_max:

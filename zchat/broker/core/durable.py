@@ -32,9 +32,9 @@ class Durable:
             else:
                 reads[conversation] = start
 
-    def reads(self, nick: str, conversation: str) -> bool:
-        """Whether a user gets a conversation without following it: a member, or one of the two."""
-        return conversation in self._reads.get(nick, ())
+    def start(self, nick: str, conversation: str) -> int | None:
+        """Where a user began to read a conversation, as a member or as one of the two; None for others."""
+        return self._reads.get(nick, {}).get(conversation)
 
     def heads_of(
         self, nick: str, followed: dict[str, int], floor: int, after: str, with_rooms: bool

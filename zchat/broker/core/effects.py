@@ -34,9 +34,10 @@ class Approve(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Shut down every connection of this key. It may come back, and meets the rights of then."""
+    """Shut down every connection of this key, for the reason `why`, and keep it out for a while."""
 
     key: str
+    why: str
 
 
 class Log(NamedTuple):

@@ -40,7 +40,7 @@ class Greeting:
         sessions, log = context.sessions, context.log
         check_identity(log.state, nick, folded, key)
         user = log.state.user_of_folded(folded)
-        for other in sessions.of(user.nick) if user else ():
+        for other in dict.fromkeys(sessions.of_key(key) + sessions.of(user.nick if user else nick)):
             if other.hello.instance == hello.instance:
                 self.end(other, "taken over")
         if len(sessions) >= context.limits.sessions_max:
@@ -65,8 +65,10 @@ class Greeting:
         log.queued_bytes += size
         log.submit(RegisterSubmitted(Origin(session.number, 0), nick, folded, key), size)
 
-    def registered(self, session: Session) -> None:
-        """The session's nick is durable, and new."""
+    def registered(self, session: Session, nick: str) -> None:
+        """The session's nick is durable, and new. Of two Hellos at once, the first one says how it is
+        written."""
+        self._context.sessions.rename(session, nick)
         session.registered = True
         self._context.note("registered", f"nick={session.nick}")
         self.load_instance(session)
@@ -89,11 +91,10 @@ class Greeting:
         """Sends of the session can be decided on, and one that was greeting is open."""
         context = self._context
         session = context.sessions.numbered(self._loads.pop(event.token, 0))
-        if session is None:
+        if session is None or context.log.is_loading:  # what was found before a failed commit is asked again
             return
         if event.rows is None or session.nick not in context.log.state.users:
-            if not session.open:  # unreadable, or its registration may have failed: the client asks again
-                self.end(session, "not readable")
+            self.end(session, "not readable")  # or its registration failed; the client greets again
             return
         instance = Instance(session.lowest, event.rows)
         context.log.instances[session.nick, session.hello.instance] = instance

@@ -87,6 +87,11 @@ class Log:
         self._probed = True
 
     @property
+    def is_loading(self) -> bool:
+        """The state is not, or no longer, the one on disk."""
+        return self._loading
+
+    @property
     def accepting(self) -> bool:
         """Requests may be read: the state is loaded and less than a commit is waiting."""
         return not self._loading and self.queued_bytes < self._limits.commit_bytes_max

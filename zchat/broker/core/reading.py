@@ -44,6 +44,9 @@ class Reading:
         except Denied as denied:
             context.hold_denial(session, fetch.token, denied)
             return
+        if conversation not in context.log.durable.heads:  # new, and perhaps not yet on disk
+            context.hold(session, fetch.token, wire.Page(session.number, fetch.token, conversation, 0, 0))
+            return
         session.fetches += 1
         self._tokens += 1
         self._reads[self._tokens] = _Reading(session.number, fetch.token, conversation)
@@ -81,8 +84,7 @@ class Reading:
             context.hold_denial(session, follow.token, denied)
             return
         durable = context.log.durable
-        known = session.followed
-        session.followed = {room: known.get(room, durable.heads.get(room, 0)) for room in rooms}
+        session.followed = {room: self._start(session, room) for room in rooms}
         session.over_router = follow.over_router
         over_router = context.sessions.over_router
         over_router.pop(session.number, None)
@@ -92,14 +94,20 @@ class Reading:
             wire.Head(r, durable.heads.get(r, 0), start) for r, start in sorted(session.followed.items())
         ]
         nonce = context.sessions.renew_nonce(session)
-        context.transmit(session, wire.Followed(session.number, follow.token, durable.as_of, heads, nonce))
+        followed = wire.Followed(session.number, follow.token, durable.as_of, heads, nonce)
+        context.hold(session, follow.token, followed)
+
+    def _start(self, session: Session, room: str) -> int:
+        """Where reading a room began: at the join, at an earlier Follow of this session, or now."""
+        durable = self._context.log.durable
+        joined = durable.start(session.nick, room)
+        return joined if joined is not None else session.followed.get(room, durable.heads.get(room, 0))
 
     def subscribed(self, key: str, topic: bytes) -> None:
         """Approve a subscription by the rights of its key. protocol.md, Subscriptions."""
         context = self._context
         if len(topic) > limits.SUBSCRIPTION_BYTES_MAX:
-            context.note("cut", "a subscription over the limit")
-            context.emit(Cut(key))
+            context.emit(Cut(key, "a subscription over the limit"))
             return
         if context.log.state.user_of_key(key) is None or not topic.endswith(b"\0"):
             return
@@ -159,7 +167,8 @@ class Reading:
         if conversation.startswith("#"):
             context.emit(Publish(wire.room_topic(conversation[1:]), segment.frame))
             for session in context.sessions.over_router.values():
-                if conversation in session.followed or context.log.durable.reads(session.nick, conversation):
+                joined = context.log.durable.start(session.nick, conversation) is not None
+                if joined or conversation in session.followed:
                     self._deliver_to(session, segment)
         for nick in readers(conversation):
             for session in context.sessions.of(nick):

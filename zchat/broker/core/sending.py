@@ -169,6 +169,7 @@ class Sending:
                 instance = log.instances.get((user, submission.instance))
                 if instance is None:
                     return None
+                instance.raise_lowest(keyless.lowest)
                 known, _, _ = repeated_send(log.state, instance, user, keyless)
                 if known is not None:
                     return known

@@ -49,6 +49,7 @@ class Sessions:
         self._by_number: dict[int, Session] = {}
         self._by_peer: dict[bytes, Session] = {}
         self._by_nick: dict[str, dict[int, Session]] = {}
+        self._by_key: dict[str, dict[int, Session]] = {}
         self._by_nonce: dict[str, Session] = {}
         self.over_router: dict[int, Session] = {}
 
@@ -69,15 +70,15 @@ class Sessions:
         self._next_number += 1
         self._by_number[session.number] = self._by_peer[peer] = session
         self._by_nick.setdefault(nick, {})[session.number] = session
+        self._by_key.setdefault(key, {})[session.number] = session
         return session
 
     def end(self, session: Session) -> None:
         """Forget a session."""
         del self._by_number[session.number]
         del self._by_peer[session.peer]
-        del self._by_nick[session.nick][session.number]
-        if not self._by_nick[session.nick]:
-            del self._by_nick[session.nick]
+        _remove(self._by_nick, session.nick, session)
+        _remove(self._by_key, session.key, session)
         self._by_nonce.pop(session.nonce, None)
         self.over_router.pop(session.number, None)
 
@@ -92,6 +93,16 @@ class Sessions:
     def of(self, nick: str) -> list[Session]:
         """The sessions of a user."""
         return list(self._by_nick.get(nick, {}).values())
+
+    def of_key(self, key: str) -> list[Session]:
+        """The sessions of a key."""
+        return list(self._by_key.get(key, {}).values())
+
+    def rename(self, session: Session, nick: str) -> None:
+        """The session's user turned out to be written otherwise."""
+        _remove(self._by_nick, session.nick, session)
+        session.nick = nick
+        self._by_nick.setdefault(nick, {})[session.number] = session
 
     def with_nonce(self, nonce: str) -> Session | None:
         """The session whose present nonce this is."""
@@ -108,6 +119,12 @@ class Sessions:
     def is_present(self, nick: str) -> bool:
         """Whether somebody has a session that others see."""
         return any(session.reads_live for session in self._by_nick.get(nick, {}).values())
+
+
+def _remove(index: dict[str, dict[int, Session]], name: str, session: Session) -> None:
+    del index[name][session.number]
+    if not index[name]:
+        del index[name]
 
 
 class Change(NamedTuple):

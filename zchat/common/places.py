@@ -1,0 +1,60 @@
+"""Where files are kept: the directories for settings, state and data, and what lies in them."""
+
+import os
+from pathlib import Path
+
+from zchat.common.errors import ConfigurationError
+
+
+def config_dir() -> Path:
+    """Keys and nicks. Reading is enough once a key exists. Raises ConfigurationError without a home."""
+    return _directory("CONFIG")
+
+
+def state_dir() -> Path:
+    """What an installation has been shown already. Raises ConfigurationError without a home."""
+    return _directory("STATE")
+
+
+def data_dir() -> Path:
+    """The data of a broker. Raises ConfigurationError without a home."""
+    return _directory("DATA")
+
+
+def client_config_dir(broker: str) -> Path:
+    """What a client keeps about the broker with this key (base32): keys by nick, and the default nick."""
+    return config_dir() / "client" / broker
+
+
+def client_state_dir(broker: str) -> Path:
+    """How far the nicks of this installation have read at the broker with this key (base32)."""
+    return state_dir() / "client" / broker
+
+
+def broker_dir() -> Path:
+    """Where a broker of this account keeps its files unless it is told otherwise."""
+    return data_dir() / "broker"
+
+
+BROKER_KEY = "broker.key"
+BROKER_DATABASE = "zchat.db"
+BROKER_LINK = "link"  # one line, the join link
+BROKER_LOCK = "lock"
+
+
+def _directory(kind: str) -> Path:
+    variable = f"ZCHAT_{kind}_DIR"
+    if chosen := os.environ.get(variable):
+        return Path(chosen)
+    if os.name == "posix" and not (os.environ.get("HOME") or os.environ.get(f"XDG_{kind}_HOME")):
+        raise ConfigurationError(
+            f"there is no home directory (HOME is not set): set {variable} to a directory"
+        )
+    import platformdirs
+
+    paths = {
+        "CONFIG": platformdirs.user_config_path,
+        "STATE": platformdirs.user_state_path,
+        "DATA": platformdirs.user_data_path,
+    }
+    return paths[kind]("zchat", appauthor=False)

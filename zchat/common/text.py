@@ -1,0 +1,60 @@
+"""Text for a terminal: what a foreign character would do there is shown instead, never done."""
+
+import contextlib
+import sys
+import unicodedata
+
+_OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories that a terminal obeys or that reorder a line: controls, format and bidi characters, lone
+surrogates, separators of lines and paragraphs."""
+
+_TAB = " " * 4
+
+
+def shown(text: str) -> str:
+    r"""The text with every character that a terminal might obey as an escape that is seen, such as `\x1b` or
+    `\u202e`. A newline stays one (so does CR LF), a tab becomes spaces."""
+    if text.isprintable():
+        return text
+    return "".join(map(_visible, text.replace("\r\n", "\n")))
+
+
+def one_line(text: str) -> str:
+    r"""Like `shown`, and a newline is seen as `\x0a`: for names, topics and reasons."""
+    return shown(text).replace("\n", r"\x0a")
+
+
+def json_safe(encoded: str) -> str:
+    r"""JSON with the same characters as `\uXXXX`. Outside of strings JSON has none of them, so it stays
+    equal to what it was."""
+    if encoded.isprintable():
+        return encoded
+    return "".join(_json_escape(one) if unicodedata.category(one) in _OBEYED else one for one in encoded)
+
+
+def say(message: str) -> None:
+    """One line on stderr, whatever is in the message."""
+    if sys.stderr is None:
+        return  # it was closed when the process began, and print would turn to stdout
+    with contextlib.suppress(OSError, ValueError):
+        print(f"zchat: {one_line(message)}", file=sys.stderr, flush=True)
+
+
+def _visible(character: str) -> str:
+    if character == "\n":
+        return character
+    if character == "\t":
+        return _TAB
+    return _escape(character) if unicodedata.category(character) in _OBEYED else character
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
