@@ -1,0 +1,150 @@
+"""The entry point: the root of the commands, and what each error ends the process with."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+import click
+
+from zchat.common.errors import ZchatError
+from zchat.common.text import say, shown
+
+_START = """\
+zchat broker                runs a broker here and prints the link to it
+zchat connect --nick ann    enters the chat (from elsewhere: zchat connect --nick ann LINK)
+zchat send general hello    says something from a script (zchat --help shows the rest)"""
+
+_BUG = 70
+
+
+class _Place(NamedTuple):
+    """Where a command is defined, and the line about it in the help of the root."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+_COMMANDS = {
+    "broker": _Place("zchat.broker.commands", "broker", "Run a broker."),
+    "connect": _Place("zchat.client.commands.connect", "connect", "Chat in this terminal."),
+    "send": _Place("zchat.client.commands.send", "send", "Send a message to a room or a person."),
+    "tail": _Place("zchat.client.commands.tail", "tail", "Print messages as they come."),
+    "users": _Place("zchat.client.commands.users", "users", "List who is registered and who is here."),
+}
+
+
+class Root(click.Group):
+    """The commands by name. The module of one is imported only when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        command = getattr(importlib.import_module(place.module), place.attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.summary) for name, place in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"No such command {args[0]!r}.{_suggestion(args[0])}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Root, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, help="Show the versions of zchat and libzmq.")
+@click.pass_context
+def root(context: click.Context, version: bool) -> None:
+    """Chat and messaging for people, scripts and bots: encrypted, and nothing acknowledged is lost.
+
+    \b
+    Examples:
+      zchat broker
+      zchat connect --nick ann
+      zchat send general hello
+      zchat tail general
+    """
+    if version:
+        click.echo(_versions())
+        context.exit()
+    if context.invoked_subcommand is None:
+        click.echo(_START)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command, and end the process with its exit code."""
+    code = _code_of(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+    sys.exit(code)
+
+
+def _code_of(arguments: list[str]) -> int:
+    try:
+        with root.make_context("zchat", arguments) as context:
+            root.invoke(context)
+    except click.exceptions.Exit as exit:
+        return exit.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        _forget_stdout()
+    except ZchatError as error:
+        if str(error):
+            say(str(error))
+        return error.exit_code
+    except Exception:
+        _report_bug()
+        return _BUG
+    return 0
+
+
+def _forget_stdout() -> None:
+    """Its reader has gone: what is still buffered must not fail again when the interpreter ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _report_bug() -> None:
+    with suppress(OSError, ValueError):
+        print(shown(traceback.format_exc()), end="", file=sys.stderr)
+    say(f"this is a bug in {_versions()}. Please report it with the lines above and what you did.")
+
+
+def _versions() -> str:
+    import zmq
+
+    from zchat import __version__
+
+    python = ".".join(map(str, sys.version_info[:3]))
+    return f"zchat {__version__} (libzmq {zmq.zmq_version()}, pyzmq {zmq.__version__}, Python {python})"
+
+
+def _suggestion(typed: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(typed, _COMMANDS, n=1)
+    return f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(_COMMANDS)}."
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+"""AsyncClient: zchat for asyncio. The one implementation of a client."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from zchat.client.history import Range, read
+from zchat.client.messages import Message, Sent, Update
+from zchat.client.saving import Saving
+from zchat.client.shell import Answer, Options, Shell
+from zchat.common import limits, wire
+from zchat.common.codes import Refusal
+from zchat.common.errors import Closed, ConfigurationError, Refused, Unreachable
+from zchat.common.keys import KeyPair
+from zchat.common.links import Link, parse
+
+_T = TypeVar("_T")
+DEFAULT_TIMEOUT: Final = -1.0  # in place of a timeout: the client's
+_KEY: Final = re.compile(r"[!-}][!-~]*")
+_PAGES_MAX: Final = 1_000  # of one list
+_SENT_S: Final = 5.0  # at the end, for what was posted to be answered
+
+
+class AsyncClient:
+    """A client of one broker under one nick.
+
+    `link` says where the broker is and who it is; `key` is the nick's. `rooms` are read beyond the joined
+    ones (names without `#`). A `quiet` client reads nothing by itself and does not appear to others.
+    `state` is the file that keeps how far this installation has got: with it, what was missed is delivered;
+    without, everything begins now. `timeout` in seconds bounds the first connection and is the default for
+    each call; None or 0: for ever. `name` is told to the broker.
+
+    All methods raise Closed after `close`, and in a process that was forked after the client was made.
+    """
+
+    def __init__(
+        self,
+        link: str | Link,
+        nick: str,
+        *,
+        key: KeyPair,
+        rooms: Iterable[str] = (),
+        quiet: bool = False,
+        state: Path | None = None,
+        timeout: float | None = 5.0,
+        name: str = "zchat/0.1.0",
+    ) -> None:
+        self.link = parse(link) if isinstance(link, str) else link
+        self.nick = nick
+        self.registered = False
+        self._key = key
+        self._rooms = [_room(room) for room in rooms]
+        self._quiet = quiet
+        self._timeout = timeout or None
+        self._name = name[: limits.CLIENT_CHARACTERS_MAX]
+        self._saving = Saving(state, self.link.key) if state is not None else None
+        self._shell: Shell | None = None
+        self._closed = False
+        self._pid = os.getpid()
+        if quiet and (self._rooms or state is not None):
+            raise ConfigurationError("a quiet client reads nothing: neither rooms nor a state make sense")
+        if not 1 <= len(nick) <= limits.NAME_CHARACTERS_MAX or not _is_unicode(nick):
+            raise ConfigurationError(f"a nick has 1 to {limits.NAME_CHARACTERS_MAX} characters")
+
+    # ---- the connection ----
+
+    async def connect(self) -> None:
+        """Reach the broker and be let in. Raises Unreachable, WrongIdentity or Refused, and
+        ConfigurationError when the state cannot be used; then everything is closed."""
+        self.check_usable()
+        if self._shell is not None:
+            raise Closed("the client was connected before")
+        try:
+            snapshot = self._saving.open() if self._saving is not None else None
+            self._shell = self._make_shell(snapshot)
+            await self._connect(self._shell)
+        except BaseException:
+            await self._close()
+            raise
+
+    def _make_shell(self, snapshot: Any) -> Shell:
+        resume = self._saving is not None
+        options = Options(self.link, self.nick, self._key, self._quiet, self._name, snapshot, resume)
+        shell = Shell(options, self._saving.hasten if self._saving is not None else _nothing)
+        if self._saving is not None:
+            self._saving.attach(shell)
+        return shell
+
+    async def _connect(self, shell: Shell) -> None:
+        followed = shell.follow(self._rooms)[1] if self._rooms else None
+        shell.start()
+        half = None
+        if self._timeout is not None:
+            half = asyncio.get_running_loop().call_later(self._timeout / 2, self._look, self._timeout / 4)
+        try:
+            async with asyncio.timeout(self._timeout):
+                welcome = await shell.welcome
+                self.nick, self.registered = welcome.nick, welcome.registered
+                if self._saving is not None:
+                    self._saving.belongs_to(welcome.nick)
+                if followed is not None:
+                    await followed
+        except TimeoutError:
+            raise shell.unreached() from None
+        finally:
+            if half is not None:
+                half.cancel()
+
+    def _look(self, timeout: float) -> None:
+        """Half of the time is over: find out why, unless that is known."""
+        if self._shell is not None and not self._shell.core.is_open and self._shell.finding is None:
+            self._shell.diagnose(timeout)
+
+    async def close(self) -> None:
+        """Wait a moment for posted messages to be answered, take leave of the broker, save the state. Closing
+        twice is fine."""
+        shell = self._shell
+        if shell is not None and not self._closed and self._pid == os.getpid() and shell.core.is_open:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(self._timeout or _SENT_S, _SENT_S)):
+                    await shell.wait_until_sent()
+        await self._close()
+
+    async def _close(self) -> None:
+        if self._closed or self._pid != os.getpid():
+            return
+        self._closed = True
+        try:
+            if self._shell is not None:
+                await self._shell.close()
+        finally:
+            if self._saving is not None:
+                await self._saving.close()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await (self.close() if error is None else self._close())
+
+    @property
+    def connected(self) -> bool:
+        """There is a session with the broker at the moment."""
+        return self._shell is not None and not self._closed and self._shell.core.is_open
+
+    @property
+    def joined(self) -> frozenset[str]:
+        """The rooms that the user is a member of, as far as is known; a quiet client knows of none."""
+        return frozenset() if self._shell is None else frozenset(r[1:] for r in self._shell.core.joined)
+
+    # ---- sending ----
+
+    async def send(
+        self, to: str, text: str, *, id: str | None = None, timeout: float | None = DEFAULT_TIMEOUT
+    ) -> Sent:
+        """Send a message to a room (`general`, `#general`) or a person (`@ann`); it is durable on return.
+
+        With an `id` it can be repeated from any process without being stored twice. Raises Refused,
+        OutcomeUnknown (handed over, no answer in time) or Unreachable (never handed over).
+        """
+        shell, address = self._checked(to, text, id)
+        loop = asyncio.get_running_loop()
+        seconds = self._seconds(timeout)
+        deadline = None if seconds is None else loop.time() + seconds
+        if not shell.has_room():
+            try:
+                async with asyncio.timeout(seconds):
+                    await shell.wait_for_room()
+            except TimeoutError:
+                raise Unreachable("the outbox is full; nothing of this was handed over") from None
+        ticket, future = shell.post(address, text, id)
+        shell.flush()
+        return await self._answered(shell, ticket, future, deadline)
+
+    async def post(self, to: str, text: str, *, id: str | None = None) -> asyncio.Future[Sent]:
+        """Put a message into the outbox, and wait only for room in it. The future has the result when the
+        message is durable, or raises what `send` raises."""
+        shell, address = self._checked(to, text, id)
+        if not shell.has_room():
+            await shell.wait_for_room()
+        return shell.post(address, text, id)[1]
+
+    # ---- reading ----
+
+    def messages(self) -> AsyncIterator[Message]:
+        """The messages as they come. Asking for the next one says that the one before is done with; other
+        updates are passed over. One reader at a time."""
+        return self._messages()
+
+    def updates(self) -> AsyncIterator[Update]:
+        """Everything as it comes: messages, members, topics, presence, and how the client itself fares."""
+        return self._updates()
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self._messages()
+
+    async def _messages(self) -> AsyncIterator[Message]:
+        async for update in self._updates():
+            if isinstance(update, Message):
+                yield update
+
+    async def _updates(self) -> AsyncIterator[Update]:
+        shell = self.usable()
+        while True:
+            update = shell.take()
+            if shell.has_much_to_report:
+                shell.report_taken()
+            if update is None:
+                await shell.wait_for_updates()
+            else:
+                yield update
+
+    async def history(
+        self,
+        to: str,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        after: int | None = None,
+        since_ms: int | None = None,
+    ) -> list[Message]:
+        """At most `limit` messages of a conversation, in order: the first ones after position `after` and not
+        before the time `since_ms`; with neither, the last ones. All of them before position `before`."""
+        wanted = Range(limit, before, after, since_ms)
+        address = _address(to)
+
+        async def page(direction: int, bound: int) -> tuple[wire.Page, list[wire.Segment]]:
+            header, segments = await self._ask(wire.Fetch(0, 0, address, direction, bound))
+            assert isinstance(header, wire.Page)
+            return header, segments
+
+        return await read(wanted, page)
+
+    async def users(self) -> list[wire.Person]:
+        """Everybody who is registered."""
+        return await self._people(None)
+
+    async def members(self, room: str) -> list[wire.Person]:
+        """The members of a room."""
+        return await self._people(_room(room))
+
+    async def rooms(self) -> list[wire.Room]:
+        """The public rooms."""
+        found: list[wire.Room] = []
+        after = ""
+        for _ in range(_PAGES_MAX):
+            answer, _ = await self._ask(wire.ListRooms(0, 0, after))
+            assert isinstance(answer, wire.Rooms)
+            found += answer.rooms
+            after = answer.next
+            if not after:
+                break
+        return found
+
+    async def _people(self, room: str | None) -> list[wire.Person]:
+        found: list[wire.Person] = []
+        after = ""
+        for _ in range(_PAGES_MAX):
+            answer, _ = await self._ask(wire.ListPeople(0, 0, room, after))
+            assert isinstance(answer, wire.People)
+            found += answer.people
+            after = answer.next
+            if not after:
+                break
+        return found
+
+    # ---- rooms ----
+
+    async def join(self, room: str) -> int:
+        """Become a member; the room is created if there is none. Returns the position of the joining, 0 for
+        one who is a member already."""
+        return await self._act(wire.Join(0, 0, _room(room)))
+
+    async def leave(self, room: str) -> int:
+        """Be a member no longer. The position, 0 for one who was none."""
+        return await self._act(wire.Leave(0, 0, _room(room)))
+
+    async def set_topic(self, room: str, topic: str) -> int:
+        """Set the topic. The position, 0 if it was that already."""
+        if len(topic) > limits.TOPIC_BYTES_MAX or not _is_unicode(topic):
+            raise Refused(Refusal.TOO_LARGE, f"a topic has at most {limits.TOPIC_BYTES_MAX} bytes")
+        return await self._act(wire.SetTopic(0, 0, _room(room), topic))
+
+    async def follow(self, rooms: Iterable[str]) -> None:
+        """Read exactly these rooms beyond the joined ones. New ones begin now."""
+        shell = self.usable()
+        if self._quiet:
+            raise ConfigurationError("a quiet client reads nothing")
+        names = [_room(room) for room in rooms]
+        if len(names) > limits.FOLLOWED_ROOMS_MAX:
+            raise Refused(Refusal.LIMIT_REACHED, f"at most {limits.FOLLOWED_ROOMS_MAX} rooms can be followed")
+        ticket, future = shell.follow(names)
+        await self._answered(shell, ticket, future, self._deadline())
+
+    # ---- waiting ----
+
+    async def _act(self, act: wire.Join | wire.Leave | wire.SetTopic) -> int:
+        answer, _ = await self._ask(act)
+        assert isinstance(answer, wire.Done)
+        return answer.pos
+
+    async def _ask(
+        self, request: wire.Join | wire.Leave | wire.SetTopic | wire.Fetch | wire.ListPeople | wire.ListRooms
+    ) -> Answer:
+        shell = self.usable()
+        ticket, future = shell.ask(request)
+        return await self._answered(shell, ticket, future, self._deadline())
+
+    async def _answered(
+        self, shell: Shell, ticket: int, future: "asyncio.Future[_T]", deadline: float | None
+    ) -> _T:
+        timer = None
+        if deadline is not None:
+            timer = asyncio.get_running_loop().call_at(deadline, shell.give_up, ticket)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            shell.give_up(ticket)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _seconds(self, timeout: float | None) -> float | None:
+        return self._timeout if timeout == DEFAULT_TIMEOUT else timeout or None
+
+    def _deadline(self) -> float | None:
+        return None if self._timeout is None else asyncio.get_running_loop().time() + self._timeout
+
+    def _checked(self, to: str, text: str, id: str | None) -> tuple[Shell, str]:
+        shell = self.usable()
+        if not text:
+            raise ConfigurationError("an empty message cannot be sent")
+        if not text.isascii() and not _is_unicode(text):
+            raise ConfigurationError("the text has half a surrogate pair: it is no Unicode")
+        if id is not None and (len(id) > limits.KEY_CHARACTERS_MAX or _KEY.fullmatch(id) is None):
+            raise ConfigurationError(
+                f"an id has 1 to {limits.KEY_CHARACTERS_MAX} printable ASCII characters, and no ~ in front"
+            )
+        return shell, _address(to)
+
+    def usable(self) -> Shell:
+        """What does the work. Raises Closed, or what the client failed with."""
+        self.check_usable()
+        if self._shell is None:
+            raise Closed("the client is not connected yet")
+        self._shell.check()
+        return self._shell
+
+    @property
+    def is_mine(self) -> bool:
+        """This process made the client."""
+        return self._pid == os.getpid()
+
+    def check_usable(self) -> None:
+        """Raises Closed when the client is closed, or this process was forked from its own."""
+        if self._closed:
+            raise Closed("the client is closed")
+        if not self.is_mine:
+            raise Closed("this process was forked after the client was made; make a new client")
+
+
+def _address(to: str) -> str:
+    address = to if to.startswith(("#", "@")) else f"#{to}"
+    if not 2 <= len(address) <= 1 + limits.NAME_CHARACTERS_MAX or not _is_unicode(address):
+        raise Refused(Refusal.NAME_INVALID, f"nobody and no room can be called {to[:64]!r}")
+    return address
+
+
+def _room(name: str) -> str:
+    room = name.removeprefix("#")
+    if not 1 <= len(room) <= limits.NAME_CHARACTERS_MAX or not _is_unicode(room):
+        raise Refused(Refusal.NAME_INVALID, f"no room can be called {name[:64]!r}")
+    return room
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _nothing() -> None:
+    """There is no state to save."""

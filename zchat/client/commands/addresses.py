@@ -1,0 +1,38 @@
+"""What TO means: a room by its name, with or without a mark, or a person behind an @."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from zchat.common import names
+from zchat.common.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from zchat.client.messages import Message
+
+
+def address(typed: str) -> str:
+    """`#room` or `@nick`; raises ConfigurationError for what can be neither."""
+    try:
+        if typed.startswith("@"):
+            return "@" + names.nick(typed[1:])
+        return "#" + names.room(typed.removeprefix("#"))
+    except names.InvalidName as error:
+        raise ConfigurationError(f"{typed!r} is no room and no @person: the name {error}") from None
+
+
+class Chosen:
+    """The conversations that somebody named, by their addresses; with none named, all."""
+
+    def __init__(self, addresses: Iterable[str]) -> None:
+        self.addresses = list(dict.fromkeys(addresses))
+        self.rooms = [one[1:] for one in self.addresses if one.startswith("#")]
+        self._people = {names.folded(one[1:]) for one in self.addresses if one.startswith("@")}
+
+    def holds(self, message: "Message", nick: str) -> bool:
+        """Whether the message is of one of them; `nick` is the reader's own."""
+        if not self.addresses:
+            return True
+        if message.to.startswith("#"):
+            return message.to[1:] in self.rooms
+        partner = message.to[1:] if message.sender == nick else message.sender
+        return names.folded(partner) in self._people

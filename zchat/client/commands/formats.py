@@ -1,0 +1,83 @@
+"""How messages look: a line for people, a JSON object for programs."""
+
+import json
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from zchat.client.messages import Came, MemberJoined, MemberLeft, Message, Sent, TopicChanged, Went
+from zchat.common.text import json_safe, one_line, shown
+
+if TYPE_CHECKING:
+    from zchat.common.wire import Person
+
+Notice = Came | Went | MemberJoined | MemberLeft | TopicChanged
+
+_INDENT = " " * 6  # below the first line's name: no text can begin a line as a message does
+
+
+def message_text(message: Message) -> str:
+    """A message as it is printed, with the time of day in the local time zone and a final newline."""
+    sender, to = one_line(message.sender), one_line(message.to)
+    clock = time.strftime("%H:%M", time.localtime(message.time_ms / 1000))
+    where = f"{to} <{sender}>" if to.startswith("#") else f"@{sender} -> {to}"
+    text = shown(message.text).replace("\n", "\n" + _INDENT)
+    return f"{clock} {where} {text}\n"
+
+
+def message_json(message: Message) -> str:
+    """A message as a line of JSON; every key is always there."""
+    return _line(
+        {
+            "pos": message.pos,
+            "prev": message.prev,
+            "time": rfc3339(message.time_ms),
+            "from": message.sender,
+            "to": message.to,
+            "kind": message.kind,
+            "id": message.id,
+            "text": message.text,
+        }
+    )
+
+
+def notice_text(notice: Notice) -> str:
+    """Who came and went, joined and left, or changed a topic: a line that begins with a star."""
+    nick = one_line(notice.nick)
+    match notice:
+        case Came():
+            return f"* {nick} is here\n"
+        case Went():
+            return f"* {nick} has gone\n"
+        case MemberJoined():
+            return f"* {nick} {'made' if notice.created else 'joined'} #{one_line(notice.room)}\n"
+        case MemberLeft():
+            return f"* {nick} left #{one_line(notice.room)}\n"
+        case TopicChanged():
+            return f"* {nick} set the topic of #{one_line(notice.room)}: {one_line(notice.topic)}\n"
+
+
+def sent_json(sent: Sent) -> str:
+    """What became of a message that was sent, as a line of JSON."""
+    time = rfc3339(sent.time_ms)
+    return _line({"id": sent.id, "pos": sent.pos, "time": time, "duplicate": sent.duplicate})
+
+
+def person_text(person: "Person") -> str:
+    """A registered nick, with a star in front of who is here."""
+    return f"{'*' if person.present else ' '} {one_line(person.nick)}\n"
+
+
+def person_json(person: "Person") -> str:
+    """A registered nick as a line of JSON."""
+    return _line({"nick": person.nick, "present": person.present})
+
+
+def rfc3339(time_ms: int) -> str:
+    """A time of the log in UTC, with milliseconds."""
+    seconds, milliseconds = divmod(time_ms, 1000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
+
+
+def _line(fields: dict[str, Any]) -> str:
+    return json_safe(json.dumps(fields, ensure_ascii=False)) + "\n"

@@ -1,0 +1,362 @@
+"""Receiving: one rule for all segments, lists of heads that find what is missing, and the floor."""
+
+from typing import Final
+
+from zchat.client.core.cursors import Cursors, Snapshot
+from zchat.client.core.effects import Deliver, Effect, Save
+from zchat.client.core.fetches import Fetches, Wanted
+from zchat.client.core.inbox import Inbox
+from zchat.client.messages import entries_of, positions_in
+from zchat.common import wire
+from zchat.common.codes import Refusal
+
+_FRUITLESS_MAX: Final = 8  # pages without news before the broker's word is taken that there are none
+_GONE: Final = frozenset((Refusal.NO_SUCH_ROOM, Refusal.NO_SUCH_USER))
+
+
+class Listing:
+    """A list of heads, as its pages come: complete up to `as_of`, reached when nothing is `behind`.
+
+    `unseen` are joined rooms that the first list of a session does not name. They have nothing new, or the
+    user has left them elsewhere: one page tells.
+    """
+
+    def __init__(self, is_first: bool) -> None:
+        self.is_first = is_first
+        self.as_of: int | None = None
+        self.rooms: set[str] = set()
+        self.behind: dict[str, int] = {}
+        self.unseen: set[str] = set()
+
+    def page(self, as_of: int) -> None:
+        self.as_of = as_of if self.as_of is None else min(self.as_of, as_of)
+
+    @property
+    def is_reached(self) -> bool:
+        return not self.behind and not self.unseen
+
+
+class Reading:
+    """Decides what is delivered to the user. protocol.md, Receiving.
+
+    `resume`: what was missed since the snapshot is wanted; with no snapshot, direct messages since the
+    registration. Without: everything begins with the first Welcome.
+    """
+
+    def __init__(self, fetches: Fetches, cursors: Cursors, snapshot: Snapshot | None, resume: bool) -> None:
+        self.cursors = cursors
+        self.inbox = Inbox(snapshot)
+        self.nick = ""
+        self.fresh = self.inbox.fresh
+        self.requested: set[str] = set()  # rooms to be followed, as typed, in lower case
+        self.rooms_changed = False  # since this was set to False
+        self._resume = resume
+        self._fetches = fetches
+        self._first_floor = 0  # of the Welcome, while the first list is not complete
+        self._targets: dict[str, int] = {}  # the furthest position heard of, where something is missing
+        self._sweep: Listing | None = None  # the list that the floor waits for
+
+    @property
+    def hello_floor(self) -> int | None:
+        """What Hello says: None until the first list of heads was complete."""
+        return None if self.fresh else self.cursors.floor
+
+    @property
+    def list_floor(self) -> int:
+        """Above which heads are asked for."""
+        return self._first_floor if self.fresh else self.cursors.floor
+
+    @property
+    def rooms(self) -> set[str]:
+        """The rooms that are read: joined and followed ones."""
+        return self.cursors.joined | self.cursors.followed
+
+    # ---- lists of heads ----
+
+    def welcomed(self, welcome: wire.Welcome) -> Listing:
+        """A session begins. Its first list of heads begins with the Welcome's."""
+        self.nick = welcome.nick
+        if self.fresh and self.cursors.floor == 0:
+            self._raise_floor(welcome.floor if self._resume else max(welcome.floor, welcome.as_of))
+        self._first_floor = welcome.floor
+        self._sweep = None
+        listing = Listing(is_first=True)
+        self.listed(listing, welcome.heads, welcome.as_of, is_welcome=True)
+        return listing
+
+    def listed(self, listing: Listing, heads: list[wire.Head], as_of: int, is_welcome: bool = False) -> None:
+        """A page of a list of heads: what lies above the cursors is missing. In a Welcome there are no rooms
+        but joined ones, since nothing is followed yet."""
+        listing.page(as_of)
+        for head in heads:
+            conversation = head.conversation
+            if conversation.startswith("#"):
+                listing.rooms.add(conversation)
+                self._adopt(head, is_certain=is_welcome)
+            if not self._reads(conversation):
+                continue
+            position = self.cursors.position(conversation)
+            if position is not None and head.pos > position:
+                listing.behind[conversation] = head.pos
+                self._miss(conversation, head.pos)
+
+    def list_completed(self, listing: Listing) -> list[Effect]:
+        """The floor may rise to a list's `as_of` as soon as all its heads are reached. One list at a time: a
+        newer one would move the goal as fast as it is approached."""
+        effects: list[Effect] = []
+        if listing.is_first:
+            if self.fresh:
+                self.fresh = self.inbox.fresh = False
+                effects.append(Save())
+            listing.unseen = self.cursors.joined - listing.rooms
+            for room in listing.unseen:
+                self._want(room)
+        if listing.is_first or self._sweep is None:
+            for conversation in list(listing.behind):
+                if (self.cursors.position(conversation) or 0) >= listing.behind[conversation]:
+                    del listing.behind[conversation]
+            self._sweep = listing
+            self._advance_sweep()
+        return effects
+
+    def _adopt(self, head: wire.Head, is_certain: bool) -> None:
+        """A room that a list names and that is not read yet was joined, here or elsewhere.
+
+        A new installation starts a joined room at its head; otherwise reading starts at the join, `start`.
+        """
+        room, cursors = head.conversation, self.cursors
+        if room in cursors.joined:
+            return
+        if room in cursors.followed or room in self.requested:
+            if is_certain:
+                self._join(room)
+            return
+        position = cursors.position(room) or 0
+        if not self.fresh and head.pos <= position:
+            return  # it was left: the list is older than that
+        self._join(room)
+        if self.fresh and self._resume and room not in cursors.positions:
+            self._reach(room, head.pos)
+        elif head.start > position:
+            self._reach(room, head.start)
+
+    # ---- followed rooms ----
+
+    def followed(self, heads: list[wire.Head]) -> None:
+        """The session follows exactly these rooms. One that was not read before begins at its head."""
+        before, cursors = self.rooms, self.cursors
+        rooms = {head.conversation for head in heads if head.conversation.startswith("#")}
+        self.follow(rooms)
+        for head in heads:
+            room = head.conversation
+            if room not in rooms:
+                continue
+            if room not in before or cursors.position(room) is None:
+                self._reach(room, head.start or head.pos)
+            position = cursors.position(room)
+            if position is not None and head.pos > position:
+                self._miss(room, head.pos)
+
+    def follow(self, rooms: set[str]) -> None:
+        """Exactly these rooms are followed from now on, and what is known of others but for joined ones
+        is forgotten."""
+        dropped = self.cursors.followed - rooms
+        self.rooms_changed = True
+        self.cursors.follow(rooms)
+        self.inbox.taken.follow(rooms)
+        for room in dropped - self.cursors.joined:
+            self._forget(room)
+
+    # ---- the rule ----
+
+    def received(self, segment: wire.Segment, is_page: bool = False) -> list[Effect]:
+        """A segment, from wherever: at or below the cursor drop it; behind the cursor without a gap deliver
+        it; otherwise drop it and fetch. protocol.md, Receiving."""
+        if not self._is_sound(segment) or self.inbox.full:
+            return []
+        conversation = segment.conversation
+        if not self._reads(conversation) and not self._joins(segment):
+            return []
+        position = self.cursors.position(conversation)
+        if position is None or segment.last <= position:
+            return []
+        if segment.prev > position:
+            if not is_page:  # a page with a gap is asked for again after a while, not at once
+                self._miss(conversation, segment.last)
+            return []
+        entries = entries_of(segment, position)
+        effects: list[Effect] = [Deliver([*entries])] if entries else []
+        self.cursors.move(conversation, segment.last)
+        self.inbox.reached(conversation, segment.last, entries)
+        self._reached(conversation, segment.last)
+        self._follow_own(segment)
+        return effects
+
+    def page(
+        self, wanted: Wanted, header: wire.Page, segments: list[wire.Segment], now_ms: int
+    ) -> list[Effect]:
+        """A page that was asked for as a repair."""
+        conversation = wanted.key
+        assert isinstance(conversation, str)
+        if not self._reads(conversation) or self.inbox.full:
+            return []
+        if header.conversation != conversation:
+            self._fetches.again(wanted, fruitless=True, now_ms=now_ms)
+            return []
+        before = self.cursors.position(conversation) or 0
+        if header.floor - 1 > before:  # retention: what lies below is gone
+            self._reach(conversation, header.floor - 1)
+        effects: list[Effect] = []
+        for segment in segments:
+            if segment.conversation == conversation:
+                effects += self.received(segment, is_page=True)
+        if self.inbox.full:
+            return effects
+        position = self.cursors.position(conversation) or 0
+        self._page_done(wanted, position, header.head, fruitless=position <= before, now_ms=now_ms)
+        return effects
+
+    def _page_done(self, wanted: Wanted, position: int, head: int, fruitless: bool, now_ms: int) -> None:
+        conversation = wanted.key
+        assert isinstance(conversation, str)
+        if not self._reads(conversation):
+            return
+        if position >= head and self._sweep is not None and conversation in self._sweep.unseen:
+            self._sweep.unseen.discard(conversation)
+            self._advance_sweep()
+        if position >= head and fruitless and wanted.attempts >= _FRUITLESS_MAX:
+            self._targets.pop(conversation, None)  # nothing that can be had
+        if position < max(head, self._targets.get(conversation, 0)):
+            self._fetches.again(wanted, fruitless, now_ms)
+        else:
+            self._targets.pop(conversation, None)
+
+    def page_refused(self, conversation: str, refusal: Refusal) -> bool:
+        """A repair was refused. True when there is nothing to be had there, now or later."""
+        if refusal not in _GONE:
+            return False
+        self._forget(conversation)
+        if conversation in self.cursors.joined:
+            self._leave(conversation)
+        return True
+
+    # ---- the user ----
+
+    def took(self, count: int) -> bool:
+        """The user took updates. True when reading goes on after it had stopped: what was dropped meanwhile
+        is to be looked for."""
+        if not self.inbox.took(count):
+            return False
+        if self._sweep is not None:
+            for conversation in (*self._sweep.behind, *self._sweep.unseen):
+                self._want(conversation)
+        return True
+
+    def stop_if_full(self) -> None:
+        """While the user takes nothing, nothing is fetched."""
+        if self.inbox.full:
+            self._fetches.drop_repairs()
+            self._targets.clear()
+
+    # ---- acts of our own ----
+
+    def left(self, typed: str, position: int) -> None:
+        """The broker says that we are no member of the room any more, as of `position` (0: we were none)."""
+        room = f"#{typed}"
+        if room not in self.cursors.joined:
+            room = next((r for r in self.cursors.joined if r.casefold() == room.casefold()), room)
+        if room in self.cursors.joined:
+            if room not in self.cursors.followed:
+                self._reach(room, position)
+            self._leave(room)
+
+    def _follow_own(self, segment: wire.Segment) -> None:
+        for entry in segment.entries:
+            if isinstance(entry, wire.Joined) and entry.nick == self.nick:
+                self._join(segment.conversation)
+            elif isinstance(entry, wire.Left) and entry.nick == self.nick:
+                self._leave(segment.conversation)
+
+    def _joins(self, segment: wire.Segment) -> bool:
+        """Whether the segment, of a room that is not read, is our joining it: then reading begins with it. A
+        position that is kept from an earlier time tells an old segment from a new one."""
+        room, entry = segment.conversation, segment.entries[0]
+        if not (room.startswith("#") and isinstance(entry, wire.Joined) and entry.nick == self.nick):
+            return False
+        if segment.last <= (self.cursors.position(room) or 0) or not self.nick:
+            return False
+        self._join(room)
+        self._reach(room, segment.first - 1)
+        return True
+
+    def _join(self, room: str) -> None:
+        if room not in self.cursors.joined:
+            self.cursors.joined.add(room)
+            self.rooms_changed = True
+            self.inbox.membership_changed(room, joined=True)
+
+    def _leave(self, room: str) -> None:
+        """The position stays until the floor has passed it: it tells old segments from new ones."""
+        if room in self.cursors.joined:
+            self.cursors.joined.discard(room)
+            self.rooms_changed = True
+            self.inbox.membership_changed(room, joined=False)
+        if room not in self.cursors.followed:
+            self._forget(room)
+
+    # ---- positions ----
+
+    def _reads(self, conversation: str) -> bool:
+        if conversation.startswith("#"):
+            return conversation in self.cursors.joined or conversation in self.cursors.followed
+        return conversation.startswith("@") and self.nick in conversation[1:].split(",")
+
+    def _is_sound(self, segment: wire.Segment) -> bool:
+        return segment.prev < segment.first and segment.last - segment.first + 1 == positions_in(segment)
+
+    def _reach(self, conversation: str, position: int) -> None:
+        """Up to `position` nothing is wanted."""
+        self.cursors.move(conversation, position)
+        self.inbox.reached(conversation, position)
+        self._reached(conversation, position)
+
+    def _reached(self, conversation: str, position: int) -> None:
+        if self._targets.get(conversation, position + 1) <= position:
+            del self._targets[conversation]
+        if self._sweep is not None and self._sweep.behind.get(conversation, position + 1) <= position:
+            del self._sweep.behind[conversation]
+            self._advance_sweep()
+
+    def _miss(self, conversation: str, target: int) -> None:
+        self._targets[conversation] = max(target, self._targets.get(conversation, 0))
+        self._want(conversation)
+
+    def _want(self, conversation: str) -> None:
+        if not self.inbox.full:
+            self._fetches.repair(conversation, self._address(conversation))
+
+    def _forget(self, conversation: str) -> None:
+        self._fetches.drop(conversation)
+        self._targets.pop(conversation, None)
+        if self._sweep is not None:
+            self._sweep.behind.pop(conversation, None)
+            self._sweep.unseen.discard(conversation)
+            self._advance_sweep()
+
+    def _advance_sweep(self) -> None:
+        sweep = self._sweep
+        if sweep is not None and sweep.is_reached:
+            self._sweep = None
+            if sweep.as_of is not None:
+                self._raise_floor(sweep.as_of)
+
+    def _raise_floor(self, floor: int) -> None:
+        if floor > self.cursors.floor:
+            self.cursors.raise_floor(floor)
+            self.inbox.floor_raised(floor)
+
+    def _address(self, conversation: str) -> str:
+        if conversation.startswith("#"):
+            return conversation
+        one, _, other = conversation[1:].partition(",")
+        return "@" + (other if one == self.nick else one)

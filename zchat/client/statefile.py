@@ -1,0 +1,120 @@
+"""The file of an installation's cursor: one holder at a time, replaced atomically."""
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+from zchat.client.core.cursors import Snapshot
+from zchat.common.errors import ConfigurationError
+
+_VERSION = 1
+
+
+class StateFile:
+    """Holds a state file from `open` to `close`, so that no other client reads or writes it meanwhile.
+
+    `broker` is the broker's key: positions of another broker's log would mean nothing.
+    """
+
+    def __init__(self, path: Path, broker: str) -> None:
+        self._path = path
+        self._broker = broker
+        self._lock: IO[str] | None = None
+        self.nick: str | None = None  # whose positions they are
+
+    def open(self) -> Snapshot | None:
+        """Lock the file and read it; None when there is none yet. Raises ConfigurationError."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = open(self._path.with_name(self._path.name + ".lock"), "a")  # noqa: SIM115
+            _lock(self._lock)
+        except BlockingIOError:
+            self.close()
+            raise ConfigurationError(f"another zchat client is using {self._path}") from None
+        except OSError as error:
+            self.close()
+            raise ConfigurationError(f"cannot use {self._path}: {error.strerror or error}") from None
+        try:
+            return self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Replace the file. It is whole and synced, before or after. Raises OSError."""
+        content = {
+            "version": _VERSION,
+            "broker": self._broker,
+            "nick": self.nick,
+            "floor": snapshot.floor,
+            "positions": dict(snapshot.positions),
+            "joined": sorted(snapshot.joined),
+            "followed": sorted(snapshot.followed),
+        }
+        descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".state-")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(content, file, ensure_ascii=False)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self._path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+
+    def close(self) -> None:
+        """Let others have the file."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _read(self) -> Snapshot | None:
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigurationError(f"cannot read {self._path}: {error.strerror or error}") from None
+        except ValueError:
+            raise self._damaged() from None
+        if not isinstance(content, dict) or content.get("version") != _VERSION:
+            raise self._damaged()
+        if content.get("broker") != self._broker:
+            raise ConfigurationError(f"{self._path} belongs to another broker")
+        try:
+            self.nick = _text(content["nick"])
+            floor = None if content["floor"] is None else _position(content["floor"])
+            positions = {_text(c): _position(p) for c, p in content["positions"].items()}
+            joined = frozenset(_text(room) for room in content["joined"])
+            followed = frozenset(_text(room) for room in content["followed"])
+        except (KeyError, TypeError, AttributeError):
+            raise self._damaged() from None
+        return Snapshot(floor, positions, joined, followed)
+
+    def _damaged(self) -> ConfigurationError:
+        return ConfigurationError(f"{self._path} is damaged. Without it, reading starts anew: remove it")
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _position(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise TypeError(value)
+    return value
+
+
+def _lock(file: IO[str]) -> None:
+    """Raises BlockingIOError when another process, or another client of this one, holds the file."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: there, two clients with one state are not told apart
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
