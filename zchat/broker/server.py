@@ -65,6 +65,7 @@ class Server:
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
         self._connections = Connections()
+        self._lost: list[bytes] = []  # peers whose end is not told to the core yet
         self._flood_due_ms = 0
         # A descriptor of ZeroMQ tells that something changed, not that something is there. A socket is due
         # when it may have something to read: after such a sign, after a send, and until it was read empty.
@@ -135,6 +136,10 @@ class Server:
             self._read_xpub()
         if self._router_due and self._core.accepting:
             self._read_router()
+        if self._lost and not self._router_due:  # after what they had still said
+            lost, self._lost = self._lost, []
+            for peer in lost:
+                self._handle(PeerLost(peer))
         self._tell_time()
 
     def _timeout_ms(self, accepting: bool) -> int:
@@ -250,8 +255,7 @@ class Server:
                     lost = self._connections.opened(descriptor, _now_ms())
                 else:
                     lost = self._connections.closed(descriptor)
-                for peer in lost:
-                    self._handle(PeerLost(peer))
+                self._lost += lost
 
     # ---- doing what the core says ----
 

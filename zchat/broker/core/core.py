@@ -214,8 +214,8 @@ class Core:
                     stored.setdefault(session.number, []).append(row)
                 case Settled(pos=pos):
                     context.transmit(session, wire.Done(session.number, origin.token, pos))
-                case Greeted(nick=nick):
-                    self._greeting.registered(session, nick)
+                case Greeted(nick=nick, is_new=is_new):
+                    self._greeting.registered(session, nick, is_new)
                 case Denied():
                     context.deny(session, origin.token, answer)
                     if not session.open:

@@ -41,9 +41,10 @@ class Settled(NamedTuple):
 
 
 class Greeted(NamedTuple):
-    """A nick is registered; the session of the Hello goes on."""
+    """A nick is registered, perhaps just now; the session of the Hello goes on."""
 
     nick: str
+    is_new: bool
 
 
 Answer = Result | Settled | Greeted | Denied
@@ -76,8 +77,8 @@ def _changes(answer: Answer) -> bool:
             return not duplicate
         case Settled(pos=pos):
             return pos > 0
-        case Greeted():
-            return True
+        case Greeted(is_new=is_new):
+            return is_new
         case Denied():
             return False
 
@@ -190,7 +191,7 @@ class Deciding:
         check_identity(state, nick, submission.folded, submission.key)
         holder = state.user_of_folded(submission.folded)
         if holder is not None:
-            return Greeted(holder.nick)  # two Hellos at once
+            return Greeted(holder.nick, is_new=False)  # two Hellos at once
         if submission.folded in state.rooms or submission.folded == GENERAL:
             raise Denied(Refusal.NAME_INVALID, f"a room is called {submission.folded}")
         if len(state.users) >= self._limits.users_max:
@@ -198,7 +199,7 @@ class Deciding:
         since = self._numbering.barrier(LOG, wire.Registered(nick, submission.folded, submission.key))
         state.add_user(nick, submission.folded, submission.key, since)
         self._enter(nick, GENERAL)
-        return Greeted(nick)
+        return Greeted(nick, is_new=True)
 
     def _join(self, user: str, typed: str) -> Answer:
         try:

@@ -65,12 +65,13 @@ class Greeting:
         log.queued_bytes += size
         log.submit(RegisterSubmitted(Origin(session.number, 0), nick, folded, key), size)
 
-    def registered(self, session: Session, nick: str) -> None:
-        """The session's nick is durable, and new. Of two Hellos at once, the first one says how it is
-        written."""
+    def registered(self, session: Session, nick: str, is_new: bool) -> None:
+        """The session's nick is durable. Of two Hellos at once the first one says how it is written, and
+        is the one that registered it."""
         self._context.sessions.rename(session, nick)
-        session.registered = True
-        self._context.note("registered", f"nick={session.nick}")
+        session.registered = is_new
+        if is_new:
+            self._context.note("registered", f"nick={session.nick}")
         self.load_instance(session)
 
     def load_instance(self, session: Session) -> None:

@@ -23,7 +23,7 @@ from zchat.common.text import one_line, say
 if TYPE_CHECKING:
     from zchat.client.aio import AsyncClient
 
-_MOMENT_S = 0.3
+_MOMENT_S = 0.3  # longer than there is between two pages of what was missed
 
 
 @click.command()

@@ -80,4 +80,4 @@ def rfc3339(time_ms: int) -> str:
 
 
 def _line(fields: dict[str, Any]) -> str:
-    return json_safe(json.dumps(fields, ensure_ascii=False)) + "\n"
+    return json_safe(json.dumps(fields, ensure_ascii=False, separators=(",", ":"))) + "\n"

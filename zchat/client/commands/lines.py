@@ -84,7 +84,7 @@ def decode(data: bytes, offset: int = 0) -> str:
 
 
 def read_text() -> str:
-    """All of stdin, without one final newline; Blocks.
+    """All of stdin, without one final newline. Blocks until its end.
 
     Raises ConfigurationError for what is no UTF-8, and Refused, without reading on, for more than a message
     may hold.

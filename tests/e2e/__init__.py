@@ -1,0 +1,1 @@
+"""The commands with real processes, real sockets and a real broker."""

@@ -1,0 +1,40 @@
+"""A real broker in its own process, and the commands run against it as a user would."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.programs import Broker, Zchat
+
+
+@pytest.fixture(scope="session")
+def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment without anything of zchat's, in the C locale, with a home that is empty."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ZCHAT_", "LC_", "XDG_"))
+    }
+    root = Path(__file__).parents[2]
+    return kept | {
+        "HOME": str(tmp_path_factory.mktemp("home")),
+        "PYTHONPATH": str(root),
+        "TZ": "UTC",
+        "PYTHONWARNINGS": "error",
+    }
+
+
+@pytest.fixture
+def broker(tmp_path: Path, bare_environment: dict[str, str]) -> Iterator[Broker]:
+    """A broker for one test."""
+    running = Broker(tmp_path / "broker", bare_environment)
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def run(tmp_path: Path, bare_environment: dict[str, str], broker: Broker) -> Iterator[Zchat]:
+    """`run(arguments, nick=…, input=…)`, and `run.start(…)` for what goes on."""
+    zchat = Zchat(tmp_path / "users", bare_environment | {"ZCHAT_LINK": broker.link})
+    yield zchat
+    zchat.close()

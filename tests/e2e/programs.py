@@ -1,0 +1,183 @@
+"""The commands as processes: what they print is waited for, and a broker can be killed and started again."""
+
+import queue
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+DEADLINE_S = 20.0
+"""How long anything that is waited for may take; on a slow machine it only fails later."""
+
+
+class Lines:
+    """The lines of a process, read as they come, so that it never waits for its reader."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.seen: list[str] = []
+        self._stream = stream
+        self._arrived: queue.Queue[str | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def until(self, wanted: str | Callable[[str], bool]) -> str:
+        """The next line that holds `wanted`; those before it are passed over, and stay in `seen`."""
+        is_wanted = (lambda line: wanted in line) if isinstance(wanted, str) else wanted
+        ends_at = time.monotonic() + DEADLINE_S
+        while True:
+            try:
+                line = self._arrived.get(timeout=max(0.0, ends_at - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"{wanted!r} did not come; seen: {self.seen}") from None
+            if line is None:
+                raise AssertionError(f"the output ended before {wanted!r}; seen: {self.seen}")
+            self.seen.append(line)
+            if is_wanted(line):
+                return line
+
+    def rest(self) -> list[str]:
+        """All lines that are still to come, until the end of the output."""
+        found = []
+        while (line := self._arrived.get(timeout=DEADLINE_S)) is not None:
+            self.seen.append(line)
+            found.append(line)
+        return found
+
+    def _read(self) -> None:
+        with self._stream:
+            for line in self._stream:
+                self._arrived.put(line.decode().rstrip("\n"))
+        self._arrived.put(None)
+
+
+class Program:
+    """A `zchat` that is running, its stdin open."""
+
+    def __init__(self, arguments: Sequence[str], environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "zchat", *arguments],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self.process.stdin and self.process.stdout and self.process.stderr
+        self.stdin = self.process.stdin
+        self.out = Lines(self.process.stdout)
+        self.err = Lines(self.process.stderr)
+
+    def type(self, *lines: str) -> None:
+        """Lines into stdin."""
+        self.stdin.write("".join(f"{line}\n" for line in lines).encode())
+        self.stdin.flush()
+
+    def ended(self) -> int:
+        """The exit code, once stdin is closed."""
+        self.stdin.close()
+        return self.process.wait(DEADLINE_S)
+
+    def signalled(self, number: int = signal.SIGINT) -> int:
+        """The exit code after a signal."""
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE_S)
+
+    def clean(self) -> None:
+        """Leaves nothing behind."""
+        self.process.kill()
+        self.process.wait()
+        with suppress(BrokenPipeError):  # what was typed and never read
+            self.stdin.close()
+
+
+class Broker:
+    """A `zchat broker` on a port of its own. It can be stopped or killed, and started again."""
+
+    def __init__(self, data_dir: Path, environment: dict[str, str]) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self._environment = environment
+        self.start()
+
+    def start(self) -> None:
+        """Returns when clients can connect; the port and the key are those of before."""
+        self.program = Program(
+            ["broker", "-p", str(self.port), "--data-dir", str(self.data_dir)], self._environment
+        )
+        self.process = self.program.process
+        self.link = self.program.out.until("zchat://")
+
+    def stop(self) -> int:
+        """The exit code after SIGTERM."""
+        code = self.program.signalled(signal.SIGTERM)
+        self.program.clean()
+        return code
+
+    def kill(self) -> None:
+        """As a crash would."""
+        self.program.clean()
+
+
+class Zchat:
+    """Runs commands as the users of one installation each, by their nicks, at one broker."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self._home = home
+        self._environment = environment
+        self._running: list[Program] = []
+
+    def environment(self, nick: str | None) -> dict[str, str]:
+        """Every nick has directories of its own."""
+        home = self._home / (nick or "nobody")
+        return self._environment | {
+            "ZCHAT_CONFIG_DIR": str(home / "config"),
+            "ZCHAT_STATE_DIR": str(home / "state"),
+            "ZCHAT_DATA_DIR": str(home / "data"),
+            **({"ZCHAT_NICK": nick} if nick else {}),
+        }
+
+    def __call__(
+        self,
+        arguments: Sequence[str],
+        nick: str | None = "ann",
+        input: str | bytes = b"",
+        **environment: str,
+    ) -> "subprocess.CompletedProcess[str]":
+        """A command that ends by itself; its output as text."""
+        done = subprocess.run(
+            [sys.executable, "-m", "zchat", *arguments],
+            env=self.environment(nick) | environment,
+            input=input.encode() if isinstance(input, str) else input,
+            capture_output=True,
+            timeout=2 * DEADLINE_S,
+            check=False,
+        )
+        return subprocess.CompletedProcess(
+            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    def start(self, arguments: Sequence[str], nick: str | None = "ann", **environment: str) -> Program:
+        """A command that goes on; ended with the test at the latest."""
+        program = Program(arguments, self.environment(nick) | environment)
+        self._running.append(program)
+        return program
+
+    def close(self) -> None:
+        for program in self._running:
+            program.clean()
+
+
+def free_port() -> int:
+    """A port that is free, as is the one after it, which the broker uses as well. Below those that outgoing
+    connections get, so that none of these takes it in between."""
+    for port in random.sample(range(20_000, 32_000, 2), 200):
+        with socket.socket() as first, socket.socket() as second, suppress(OSError):
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 1))
+            return port
+    raise AssertionError("no two adjacent ports are free")

@@ -1,0 +1,313 @@
+"""`zchat connect` with real processes, over pipes and in a terminal."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.e2e.programs import DEADLINE_S, Broker, Program, Zchat
+from zchat.common import keys
+
+
+def connected(run: Zchat, nick: str, *arguments: str) -> Program:
+    """A chat that is known to be in `general`: it has shown its own first words."""
+    chat = run.start(["connect", *arguments], nick=nick)
+    chat.type(f"{nick} says hello")
+    chat.out.until(f"<{nick}> {nick} says hello")
+    return chat
+
+
+def shown(chat: Program) -> list[str]:
+    """The messages so far, without their time, and without the notices."""
+    return [line[6:] for line in chat.out.seen if re.match(r"\d\d:\d\d ", line)]
+
+
+# ---- talking ----------------------------------------------------------------------------------------------
+
+
+def test_two_people_and_a_script(run: Zchat) -> None:
+    ann = connected(run, "ann")
+    bob = connected(run, "bob")
+    ann.out.until("#general <bob> bob says hello")
+    ann.type("hello bob")
+    bob.out.until("#general <ann> hello bob")
+    bob.type("/msg ann psst, only you")
+    ann.out.until("@bob -> @ann psst, only you")
+    bob.out.until("@bob -> @ann psst, only you")
+    assert run(["send", "general", "the build is green"], nick="script").returncode == 0
+    for chat in (ann, bob):
+        chat.out.until("#general <script> the build is green")
+    ann.type("/quit")
+    assert ann.process.wait(DEADLINE_S) == 0
+    bob.out.until("* ann has gone")
+    assert bob.ended() == 0
+
+
+def test_what_was_typed_is_stored_before_the_end(run: Zchat) -> None:
+    done = run(["connect"], input="one\ntwo\n/msg ann three\n")
+    assert done.returncode == 0
+    done = run(["tail", "--no-follow", "general", "@ann"])
+    assert [line[6:] for line in done.stdout.splitlines()] == [
+        "#general <ann> one", "#general <ann> two", "@ann -> @ann three"
+    ]  # fmt: skip
+
+
+def test_rooms(run: Zchat) -> None:
+    ann = connected(run, "ann")
+    ann.type("/join Kitchen")
+    ann.err.until("you write to #kitchen now")
+    bob = run.start(["connect", "--room", "kitchen"], nick="bob")
+    ann.out.until("* bob joined #kitchen")
+    bob.type("in here?")
+    ann.out.until("#kitchen <bob> in here?")
+    ann.type("yes")
+    bob.out.until("#kitchen <ann> yes")
+
+
+def test_commands(run: Zchat) -> None:
+    ann = connected(run, "ann")
+    ann.type("/users")
+    ann.out.until(lambda line: line == "* ann")
+    ann.type("/history 1")
+    ann.out.until("#general <ann> ann says hello")
+    ann.type("/help")
+    ann.out.until("/quit")
+    ann.type("//shrug")
+    ann.out.until("#general <ann> /shrug")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("/nonsense secret", "there is no command /nonsense"),
+        ("/ secret", "there is no command /."),
+        ("/msg bob", "/msg NICK TEXT"),
+        ("/msg", "/msg NICK TEXT"),
+        ("/msg a,b secret", "no room and no @person"),
+        ("/msg nobody1 secret", "not sent to @nobody1: "),
+        ("/join a b", "no room and no @person"),
+        ("/history x", "/history [N]"),
+        ("/history 0", "/history [N]"),
+        ("x" * 65537, "larger than 65536 bytes"),
+        ("\udcff secret", "the input is not UTF-8"),
+    ],
+)
+def test_what_is_wrong_is_said_and_never_sent(run: Zchat, typed: str, said: str) -> None:
+    ann = connected(run, "ann")
+    ann.stdin.write(typed.encode("utf-8", "surrogateescape") + b"\n")
+    ann.stdin.flush()
+    ann.err.until(said)
+    ann.type("still here")
+    ann.out.until("still here")
+    assert ann.ended() == 0
+    ann.out.rest()
+    assert shown(ann) == ["#general <ann> ann says hello", "#general <ann> still here"]
+
+
+def test_foreign_text_is_shown_and_not_obeyed(run: Zchat) -> None:
+    ann = connected(run, "ann")
+    assert run(["send", "general"], nick="eve", input="\x1b[2Jone\ntwo\u202e").returncode == 0
+    ann.out.until(r"#general <eve> \x1b[2Jone")
+    ann.out.until(lambda line: line == r"      two\u202e")
+
+
+# ---- a broker that comes and goes -------------------------------------------------------------------------
+
+
+def test_what_is_typed_while_the_broker_is_away_is_sent_once(run: Zchat, broker: Broker) -> None:
+    ann, bob = connected(run, "ann"), connected(run, "bob")
+    broker.kill()
+    for chat in (ann, bob):
+        chat.err.until("what you type is kept")
+    ann.type("one", "two")
+    bob.type("three")
+    broker.start()
+    for chat in (ann, bob):
+        for text in ("one", "two", "three"):
+            if not any(line.endswith(text) for line in chat.out.seen):
+                chat.out.until(text)
+    for chat in (ann, bob):
+        assert chat.ended() == 0
+        chat.out.rest()
+        spoken = [line for line in shown(chat) if "says hello" not in line]
+        assert sorted(spoken) == ["#general <ann> one", "#general <ann> two", "#general <bob> three"]
+        assert spoken.index("#general <ann> one") < spoken.index("#general <ann> two")
+
+
+def test_what_was_missed_is_shown_once(run: Zchat) -> None:
+    assert connected(run, "ann").ended() == 0
+    assert run(["send", "general", "while you were away"], nick="bob").returncode == 0
+    assert run(["send", "@ann", "and this"], nick="bob").returncode == 0
+    ann = run.start(["connect"], nick="ann")
+    ann.out.until("and this")
+    assert shown(ann) == ["#general <bob> while you were away", "@bob -> @ann and this"]
+    assert ann.ended() == 0
+    ann = connected(run, "ann")
+    assert shown(ann) == ["#general <ann> ann says hello"]
+
+
+def test_of_much_that_was_missed_the_last_is_shown(run: Zchat) -> None:
+    assert connected(run, "ann").ended() == 0
+    lines = "".join(f"line {number}\n" for number in range(1234))
+    assert run(["send", "--lines", "general"], nick="bob", input=lines).returncode == 0
+    ann = run.start(["connect"], nick="ann")
+    ann.out.until("line 1233")
+    assert ann.out.seen[0] == "* 1134 more messages were missed before these; /history N shows them"
+    assert shown(ann) == [f"#general <bob> line {number}" for number in range(1134, 1234)]
+
+
+def test_a_link_as_an_argument(run: Zchat, broker: Broker) -> None:
+    done = run(["connect", broker.link], input="hi\n", ZCHAT_LINK="")
+    assert (done.returncode, done.stderr) == (0, "zchat: registered as ann\n")
+    other = f"zchat://127.0.0.1:{broker.port}/{keys.to_base32(keys.draw().public)}"
+    done = run(["connect", "--link", other, broker.link], input="hi\n")
+    assert done.returncode == 2
+    assert "two links are given" in done.stderr
+
+
+def test_no_broker(run: Zchat, broker: Broker) -> None:
+    assert run(["users"]).returncode == 0
+    broker.kill()
+    done = run(["connect", "--timeout", "0.5"], input="hi\n")
+    assert done.returncode == 3
+
+
+def test_not_stored_before_the_end(run: Zchat, broker: Broker) -> None:
+    ann = connected(run, "ann", "--timeout", "0.5")
+    broker.kill()
+    ann.err.until("what you type is kept")
+    ann.type("never heard")
+    assert ann.ended() == 3
+    ann.err.until("not sent to #general: ")
+
+
+def test_not_answered_before_the_end(run: Zchat, broker: Broker) -> None:
+    ann = connected(run, "ann", "--timeout", "0.5")
+    broker.process.send_signal(signal.SIGSTOP)
+    ann.type("perhaps heard")
+    assert ann.ended() == 8
+    ann.err.until("perhaps not sent to #general: ")
+    broker.process.send_signal(signal.SIGCONT)
+
+
+# ---- the end ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(run: Zchat, number: signal.Signals) -> None:
+    assert connected(run, "ann").signalled(number) == 128 + number
+
+
+# ---- in a terminal ----------------------------------------------------------------------------------------
+
+
+class Terminal:
+    """A `zchat` in a terminal of its own, which echoes what is typed."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self.screen = ""
+        self._end, terminal = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "zchat", *arguments],
+            env=environment,
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
+        )
+        os.close(terminal)
+
+    def type(self, keys: str) -> None:
+        os.write(self._end, keys.encode())
+
+    def until(self, wanted: str) -> None:
+        """What is on the screen must come to hold `wanted`, behind what was waited for before."""
+        ends_at = time.monotonic() + DEADLINE_S
+        while wanted not in self.screen:
+            left = ends_at - time.monotonic()
+            assert left > 0 and select.select([self._end], [], [], left)[0], (
+                f"{wanted!r} not in {self.screen!r}"
+            )
+            self.screen += os.read(self._end, 65536).decode().replace("\r\n", "\n")
+        self.screen = self.screen.partition(wanted)[2]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._end)
+
+
+def _take_terminal() -> None:
+    """In the new process, which leads a session: the first terminal that it opens is the one that controls
+    it. And where tests run in the background Ctrl-C is ignored, which is inherited."""
+    os.close(os.open(os.ttyname(0), os.O_RDWR))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.fixture
+def open_terminal(run: Zchat) -> Iterator[Callable[..., Terminal]]:
+    """Runs a command in a terminal, for somebody whose nick is not known yet unless it is given."""
+    opened: list[Terminal] = []
+
+    def open_one(*arguments: str, nick: str | None = None) -> Terminal:
+        opened.append(Terminal([*arguments], run.environment(nick)))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+def test_a_person_in_a_terminal(run: Zchat, open_terminal: Callable[..., Terminal]) -> None:
+    bob = connected(run, "bob")
+    terminal = open_terminal("connect")
+    terminal.until("Your nick at this broker: ")
+    terminal.type("a b\n")
+    terminal.until("the nick 'a b' has the character ' '")
+    terminal.type("ann\n")
+    terminal.until("registered as ann")
+    terminal.until("You are ann at 127.0.0.1:")
+    terminal.until("Here are: bob.")
+    bob.out.until("* ann is here")
+    bob.type("hello ann")
+    terminal.until("#general <bob> hello ann")
+    terminal.type("hello bob\n")
+    bob.out.until("#general <ann> hello bob")
+    terminal.type("\x04")  # Ctrl-D
+    assert terminal.process.wait(DEADLINE_S) == 0
+
+
+def test_ctrl_c_in_a_terminal(open_terminal: Callable[..., Terminal]) -> None:
+    terminal = open_terminal("connect")
+    terminal.until("Your nick at this broker: ")
+    terminal.type("ann\n")
+    terminal.until("Nobody else is here.")
+    terminal.type("\x03")
+    assert terminal.process.wait(DEADLINE_S) == 130
+
+
+def test_ctrl_c_at_the_first_question(open_terminal: Callable[..., Terminal]) -> None:
+    terminal = open_terminal("connect")
+    terminal.until("Your nick at this broker: ")
+    terminal.type("\x03")
+    assert terminal.process.wait(DEADLINE_S) == 130
+
+
+def test_a_message_is_typed_in_a_terminal(run: Zchat, open_terminal: Callable[..., Terminal]) -> None:
+    first = open_terminal("send", "general", nick="ann")
+    first.until("type the message; Ctrl-D")
+    first.type("never sent\n\x03")
+    assert first.process.wait(DEADLINE_S) == 130
+    second = open_terminal("send", "general", nick="ann")
+    second.until("type the message; Ctrl-D")
+    second.type("one\ntwo\n\x04")
+    assert second.process.wait(DEADLINE_S) == 0
+    assert run(["tail", "--no-follow"]).stdout[6:] == "#general <ann> one\n      two\n"

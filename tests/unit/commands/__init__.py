@@ -1,0 +1,1 @@
+"""Unit tests of the commands, and of what they need in common."""

@@ -1,0 +1,134 @@
+"""The root of the commands and what errors end with (zchat/__main__.py)."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import zchat
+from zchat import __main__
+from zchat.__main__ import main, root
+from zchat.common.codes import Refusal
+from zchat.common.errors import (
+    CannotStart,
+    ConfigurationError,
+    OutcomeUnknown,
+    Refused,
+    Unreachable,
+    WrongIdentity,
+)
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "zchat", *arguments], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_three_lines_get_one_started() -> None:
+    code, out, err = run()
+    assert (code, len(out.splitlines()), err) == (0, 3, "")
+
+
+def test_versions() -> None:
+    code, out, _ = run("--version")
+    assert code == 0
+    assert out.startswith(f"zchat {zchat.__version__} (libzmq 4.")
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--help"]])
+def test_help_lists_the_commands(arguments: list[str]) -> None:
+    code, out, _ = run(*arguments)
+    assert code == 0
+    for name in ("broker", "connect", "send", "tail", "users"):
+        assert f"\n  {name} " in out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = """
+import sys
+from zchat.__main__ import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    assert not {"zmq", "sqlite3", "asyncio", "msgspec", "precis_i18n"} & set(sys.modules), sorted(sys.modules)
+"""
+    for arguments in ([], ["--help"]):
+        subprocess.run([sys.executable, "-c", program, *arguments], check=True, capture_output=True)
+
+
+def test_a_command_loads_only_itself() -> None:
+    program = """
+import sys
+from zchat.__main__ import main
+try:
+    main(["send", "--help"])
+except SystemExit:
+    assert not {"zmq", "sqlite3", "zchat.broker", "zchat.client.commands.tail"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+def test_a_mistyped_command_gets_a_suggestion() -> None:
+    code, out, err = run("sned", "general", "hi")
+    assert (code, out) == (2, "")
+    assert "No such command 'sned'. Did you mean 'send'?" in err
+
+
+@pytest.mark.parametrize("name", ["connect", "send", "tail", "users"])
+def test_help_of_a_command_has_examples_and_the_line_of_the_root(name: str) -> None:
+    result = CliRunner().invoke(root, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"zchat {name}" in result.output.split("Examples:")[1]
+    for option in ("--nick", "--link", "-i, --interface", "-p, --port", "--timeout"):
+        assert option in result.output
+    assert ("--json" in result.output) == (name != "connect")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError("which nick?"), 2),
+        (Unreachable("no broker"), 3),
+        (WrongIdentity("another key"), 4),
+        (Refused(Refusal.NICK_TAKEN, "taken"), 4),
+        (Refused(Refusal.NO_SUCH_ROOM, "no \x1b[31mroom"), 5),
+        (OutcomeUnknown("nobody knows", "k"), 8),
+        (CannotStart("port in use"), 9),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(error, monkeypatch) == code
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("zchat: ") and err.count("\n") == 1 and "\x1b" not in err
+
+
+def test_a_bug_is_reported_with_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ended(ZeroDivisionError("\x1b"), monkeypatch) == 70
+    err = capsys.readouterr().err
+    assert (
+        "Traceback" in err and "ZeroDivisionError: \\x1b" in err and "zchat: this is a bug in zchat " in err
+    )
+
+
+def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ended(KeyboardInterrupt(), monkeypatch) == 130
+
+
+def ended(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+    @click.command()
+    def failing() -> None:
+        raise error
+
+    monkeypatch.setattr(__main__.Root, "get_command", lambda *_: failing)
+    with pytest.raises(SystemExit) as raised:
+        main(["users"])
+    assert isinstance(raised.value.code, int)
+    return raised.value.code
