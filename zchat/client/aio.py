@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from zchat.client.history import Range, read
+from zchat.client.identity import Asked, Identity, find
 from zchat.client.messages import Message, Sent, Update
 from zchat.client.saving import Saving
 from zchat.client.shell import Answer, Options, Shell
@@ -29,31 +30,38 @@ _SENT_S: Final = 5.0  # at the end, for what was posted to be answered
 class AsyncClient:
     """A client of one broker under one nick.
 
-    `link` says where the broker is and who it is; `key` is the nick's. `rooms` are read beyond the joined
-    ones (names without `#`). A `quiet` client reads nothing by itself and does not appear to others.
-    `state` is the file that keeps how far this installation has got: with it, what was missed is delivered;
-    without, everything begins now. `timeout` in seconds bounds the first connection and is the default for
-    each call; None or 0: for ever. `name` is told to the broker.
+    `link` says where the broker is and who it is; `key` is the nick's. What is not given is found as the
+    commands find it: ZCHAT_LINK or the broker of this account, ZCHAT_NICK or the default nick, and the nick's
+    key, drawn at its first use. `rooms` are read beyond the joined ones (names without `#`). A `quiet` client
+    reads nothing by itself and does not appear to others. With `resume`, how far this installation has got is
+    kept in its state directory, or in the file `state`, and what was missed is delivered; without, everything
+    begins now. `timeout` in seconds bounds the first connection and is the default for each call; None or 0:
+    for ever. `name` is told to the broker.
 
-    All methods raise Closed after `close`, and in a process that was forked after the client was made.
+    Raises ConfigurationError and WrongIdentity when broker, nick or key cannot be found. All methods raise
+    Closed after `close`, and in a process that was forked after the client was made.
     """
 
     def __init__(
         self,
-        link: str | Link,
-        nick: str,
+        link: str | Link | None = None,
+        nick: str | None = None,
         *,
-        key: KeyPair,
+        key: KeyPair | None = None,
         rooms: Iterable[str] = (),
         quiet: bool = False,
+        resume: bool = False,
         state: Path | None = None,
         timeout: float | None = 5.0,
         name: str = "zchat/0.1.0",
     ) -> None:
-        self.link = parse(link) if isinstance(link, str) else link
-        self.nick = nick
+        who = _identity(link, nick)
+        self.link = who.link
+        self.nick = nick = who.nick
         self.registered = False
-        self._key = key
+        self._key = key or who.key()
+        if resume and state is None:
+            state = who.state()
         self._rooms = [_room(room) for room in rooms]
         self._quiet = quiet
         self._timeout = timeout or None
@@ -373,6 +381,14 @@ def _address(to: str) -> str:
     if not 2 <= len(address) <= 1 + limits.NAME_CHARACTERS_MAX or not _is_unicode(address):
         raise Refused(Refusal.NAME_INVALID, f"nobody and no room can be called {to[:64]!r}")
     return address
+
+
+def _identity(link: str | Link | None, nick: str | None) -> Identity:
+    """Who and where, as far as it was given; the rest is found as the commands find it."""
+    if link is not None and nick is not None:
+        return Identity(parse(link) if isinstance(link, str) else link, nick)
+    asked = Asked(link=None if link is None else str(link), nick=nick or os.environ.get("ZCHAT_NICK"))
+    return find(asked, may_ask=False)
 
 
 def _room(name: str) -> str:

@@ -52,14 +52,14 @@ class Identity(NamedTuple):
         return keys.to_base32(self.link.key)
 
 
-def find(asked: Asked) -> Identity:
-    """Whom the caller means to be, and where.
+def find(asked: Asked, *, may_ask: bool = True) -> Identity:
+    """Whom the caller means to be, and where. `may_ask`: a person at a terminal is asked for a nick.
 
     Raises ConfigurationError when that is not known or contradicts itself, and WrongIdentity when the
     broker's key is not known.
     """
     link = find_link(asked)
-    return Identity(link, _valid_nick(asked.nick) if asked.nick else _default_nick(link))
+    return Identity(link, _valid_nick(asked.nick) if asked.nick else _default_nick(link, may_ask))
 
 
 def find_link(asked: Asked) -> Link:
@@ -115,7 +115,7 @@ def _valid_nick(typed: str) -> str:
         raise ConfigurationError(f"the nick {typed!r} {error}") from None
 
 
-def _default_nick(link: Link) -> str:
+def _default_nick(link: Link, may_ask: bool) -> str:
     """The nick that was first used with this broker; asked for where a person can answer."""
     path = _default_nick_file(link)
     try:
@@ -124,7 +124,7 @@ def _default_nick(link: Link) -> str:
         pass
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the default nick {path}: {error}") from None
-    if not (sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (may_ask and sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigurationError(
             "which nick? No nick was used with this broker yet: --nick NAME or ZCHAT_NICK"
         )

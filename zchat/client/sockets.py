@@ -51,8 +51,9 @@ class Sockets:
     """Gives what comes to `received`, event by event, in the loop's thread. An exception of `received` goes
     to `failed`.
 
-    libzmq's descriptors are edge-triggered: one turns readable once, and receiving or sending may swallow
-    that. So every turn reads until nothing is left or its share is used up, and every send asks for a turn.
+    A descriptor of libzmq's tells that something changed, not that something is there, and using the socket
+    may swallow that. So a socket is due after such a sign and after each use, and read until nothing is left.
+    Each look costs system calls: one that is not due is not looked at.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Sockets:
         self._dealer: _Socket | None = None
         self._monitor: _Socket | None = None
         self._subscriber: _Socket | None = None
+        self._due: dict[_Socket, None] = {}  # those that may have something to read
         self._turn: asyncio.Handle | None = None
         self._polling = False
         self._closed = False
@@ -101,7 +103,7 @@ class Sockets:
         except zmq.Again:
             return False
         finally:
-            self._soon()
+            self._soon(self._dealer)
         return True
 
     # ---- the subscriber ----
@@ -120,17 +122,18 @@ class Sockets:
         """Subscribe to a topic."""
         if self._subscriber is not None:
             self._subscriber.setsockopt(zmq.SUBSCRIBE, topic)
-            self._soon()
+            self._soon(self._subscriber)
 
     def unsubscribe(self, topic: bytes) -> None:
         """Subscribe to a topic no longer."""
         if self._subscriber is not None:
             self._subscriber.setsockopt(zmq.UNSUBSCRIBE, topic)
-            self._soon()
+            self._soon(self._subscriber)
 
     def touch(self) -> None:
         """Use the subscriber: libzmq subscribes again after a reconnect only then."""
-        self._soon()
+        if self._subscriber is not None:
+            self._soon(self._subscriber)
 
     # ---- the end ----
 
@@ -184,43 +187,50 @@ class Sockets:
 
     def _watch(self, socket: _Socket) -> None:
         try:
-            self._loop.add_reader(_number(socket, zmq.FD), self._ready)
+            self._loop.add_reader(_number(socket, zmq.FD), self._signalled, socket)
         except NotImplementedError:  # Windows with the Proactor loop
             if not self._polling:
                 self._polling = True
                 self._poll()
-        self._soon()
+        self._soon(socket)
 
     def _unwatch(self, socket: _Socket) -> None:
+        self._due.pop(socket, None)
         if not self._polling:
             self._loop.remove_reader(_number(socket, zmq.FD))
 
     def _poll(self) -> None:
         if not self._closed:
-            self._soon()
+            for socket in (self._monitor, self._dealer, self._subscriber):
+                if socket is not None:
+                    self._soon(socket)
             self._loop.call_later(_POLL_S, self._poll)
 
-    def _soon(self) -> None:
+    def _soon(self, socket: _Socket) -> None:
+        self._due[socket] = None
         if self._turn is None and not self._closed:
             self._turn = self._loop.call_soon(self._ready)
+
+    def _signalled(self, socket: _Socket) -> None:
+        self._due[socket] = None
+        self._ready()
 
     def _ready(self) -> None:
         if self._turn is not None:
             self._turn.cancel()
             self._turn = None
+        due, self._due = self._due, {}
         try:
-            self._drain(self._monitor, self._on_monitor)
-            self._drain(self._dealer, self._on_dealer)
-            self._drain(self._subscriber, self._on_subscriber)
-            sockets = (self._monitor, self._dealer, self._subscriber)
-            if any(s is not None and _number(s, zmq.EVENTS) & zmq.POLLIN for s in sockets):
-                self._soon()
+            for socket in due:
+                self._drain(socket)
         except Exception as error:
             self._failed(error)
 
-    def _drain(self, socket: _Socket | None, take: Callable[[list[bytes]], Event | None]) -> None:
-        if socket is None:
-            return
+    def _drain(self, socket: _Socket) -> None:
+        """Read a share of what is there; the rest in another turn."""
+        take = {self._monitor: self._on_monitor, self._dealer: self._on_dealer}.get(
+            socket, self._on_subscriber
+        )
         for _ in range(_TURN_MESSAGES):
             if socket.closed:  # an event had it replaced
                 return
@@ -235,6 +245,7 @@ class Sockets:
             event = take(frames)
             if event is not None:
                 self._received(event)
+        self._soon(socket)
 
     def _on_monitor(self, frames: list[bytes]) -> Event | None:
         event = parse_monitor_message(frames)["event"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from zchat.client.core.cursors import Snapshot
-from zchat.common.errors import ConfigurationError
+from zchat.common.errors import ConfigurationError, StateInUse
 
 _VERSION = 1
 
@@ -33,7 +33,7 @@ class StateFile:
             _lock(self._lock)
         except BlockingIOError:
             self.close()
-            raise ConfigurationError(f"another zchat client is using {self._path}") from None
+            raise StateInUse(f"another zchat client is using {self._path}") from None
         except OSError as error:
             self.close()
             raise ConfigurationError(f"cannot use {self._path}: {error.strerror or error}") from None

@@ -24,18 +24,27 @@ class Client:
 
     def __init__(
         self,
-        link: str | Link,
-        nick: str,
+        link: str | Link | None = None,
+        nick: str | None = None,
         *,
-        key: KeyPair,
+        key: KeyPair | None = None,
         rooms: Iterable[str] = (),
         quiet: bool = False,
+        resume: bool = False,
         state: Path | None = None,
         timeout: float | None = 5.0,
         name: str = "zchat/0.1.0",
     ) -> None:
         self._client = AsyncClient(
-            link, nick, key=key, rooms=rooms, quiet=quiet, state=state, timeout=timeout, name=name
+            link,
+            nick,
+            key=key,
+            rooms=rooms,
+            quiet=quiet,
+            resume=resume,
+            state=state,
+            timeout=timeout,
+            name=name,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

@@ -15,6 +15,10 @@ class ConfigurationError(ZchatError):
     exit_code = 2
 
 
+class StateInUse(ConfigurationError):
+    """Another client holds the state that this one was to go on from."""
+
+
 class Unreachable(ZchatError):
     """No broker was reached within the time, and nothing was handed over."""
 

@@ -44,10 +44,12 @@ class Heartbeat:
         if self._due_ms is not None:
             self._due_ms = now_ms
 
-    def ping(self, session: int, floor: int, now_ms: int, interval_ms: int) -> list[Effect]:
+    def ping(
+        self, session: int, floor: int, covers_followed: bool, now_ms: int, interval_ms: int
+    ) -> list[Effect]:
         """A Ping: for the page of the list under way that did not come, else for a new list."""
         if self._listing is None:
-            self._listing, self._after, self._pages = Listing(is_first=False), "", 0
+            self._listing, self._after, self._pages = Listing(False, covers_followed), "", 0
         return self._ask(session, floor, now_ms, interval_ms)
 
     def is_due(self, now_ms: int) -> bool:

@@ -68,8 +68,8 @@ class _Formed:
 
 
 class _Doubtful(NamedTuple):
-    """A Send that was refused while another transmission of it was under way. That one is decided on, too, and
-    perhaps otherwise: the room may have come to be."""
+    """A Send that was refused while another transmission of it was under way. That one is decided on, too,
+    and perhaps otherwise: the room may have come to be."""
 
     formed: _Formed
     refusal: Refusal
@@ -309,11 +309,9 @@ class Outbox:
         return [Refuse(formed.tickets, refusal, reason)]
 
     def _leave_in_doubt(self, now_ms: int | None) -> list[Effect]:
-        """The missing answers will not come: those of an earlier session (None), or those that are overdue."""
+        """The missing answers will not come: they were an earlier session's (None), or are overdue."""
         lost = [
-            token
-            for token, doubtful in self._doubtful.items()
-            if now_ms is None or doubtful.due_ms <= now_ms
+            token for token, doubtful in self._doubtful.items() if now_ms is None or doubtful.due_ms <= now_ms
         ]
         return [Abandon(self._doubtful.pop(token).formed.tickets, handed_over=True) for token in lost]
 

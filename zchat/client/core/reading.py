@@ -11,29 +11,26 @@ from zchat.common import wire
 from zchat.common.codes import Refusal
 
 _FRUITLESS_MAX: Final = 8  # pages without news before the broker's word is taken that there are none
+_NOW: Final = 2**53  # behind every position
 _GONE: Final = frozenset((Refusal.NO_SUCH_ROOM, Refusal.NO_SUCH_USER))
 
 
 class Listing:
     """A list of heads, as its pages come: complete up to `as_of`, reached when nothing is `behind`.
 
-    `unseen` are joined rooms that the first list of a session does not name. They have nothing new, or the
-    user has left them elsewhere: one page tells.
+    `is_first`: of its session. `covers_followed`: the session followed what is to be followed before it was
+    asked for the list; otherwise the list says nothing about those rooms, and the floor cannot rise to it.
     """
 
-    def __init__(self, is_first: bool) -> None:
+    def __init__(self, is_first: bool, covers_followed: bool) -> None:
         self.is_first = is_first
+        self.covers_followed = covers_followed
         self.as_of: int | None = None
         self.rooms: set[str] = set()
         self.behind: dict[str, int] = {}
-        self.unseen: set[str] = set()
 
     def page(self, as_of: int) -> None:
         self.as_of = as_of if self.as_of is None else min(self.as_of, as_of)
-
-    @property
-    def is_reached(self) -> bool:
-        return not self.behind and not self.unseen
 
 
 class Reading:
@@ -53,8 +50,10 @@ class Reading:
         self._resume = resume
         self._fetches = fetches
         self._first_floor = 0  # of the Welcome, while the first list is not complete
+        self._starts: dict[str, int] = {}  # of rooms that are read: where the present membership began
         self._targets: dict[str, int] = {}  # the furthest position heard of, where something is missing
         self._sweep: Listing | None = None  # the list that the floor waits for
+        self._unseen: set[str] = set()  # joined rooms that the first list of the session does not name
 
     @property
     def hello_floor(self) -> int | None:
@@ -73,14 +72,14 @@ class Reading:
 
     # ---- lists of heads ----
 
-    def welcomed(self, welcome: wire.Welcome) -> Listing:
+    def welcomed(self, welcome: wire.Welcome, covers_followed: bool) -> Listing:
         """A session begins. Its first list of heads begins with the Welcome's."""
         self.nick = welcome.nick
         if self.fresh and self.cursors.floor == 0:
             self._raise_floor(welcome.floor if self._resume else max(welcome.floor, welcome.as_of))
         self._first_floor = welcome.floor
         self._sweep = None
-        listing = Listing(is_first=True)
+        listing = Listing(True, covers_followed)
         self.listed(listing, welcome.heads, welcome.as_of, is_welcome=True)
         return listing
 
@@ -92,28 +91,32 @@ class Reading:
             conversation = head.conversation
             if conversation.startswith("#"):
                 listing.rooms.add(conversation)
+                self._starts[conversation] = head.start
                 self._adopt(head, is_certain=is_welcome)
             if not self._reads(conversation):
                 continue
-            position = self.cursors.position(conversation)
-            if position is not None and head.pos > position:
+            if head.pos > self.cursors.position(conversation):
                 listing.behind[conversation] = head.pos
                 self._miss(conversation, head.pos)
 
     def list_completed(self, listing: Listing) -> list[Effect]:
         """The floor may rise to a list's `as_of` as soon as all its heads are reached. One list at a time: a
-        newer one would move the goal as fast as it is approached."""
+        newer one would move the goal as fast as it is approached.
+
+        A joined room that the first list does not name has nothing new, or the user has left it elsewhere:
+        one page tells, and until then the floor stays where it is.
+        """
         effects: list[Effect] = []
         if listing.is_first:
             if self.fresh:
                 self.fresh = self.inbox.fresh = False
                 effects.append(Save())
-            listing.unseen = self.cursors.joined - listing.rooms
-            for room in listing.unseen:
+            self._unseen = self.cursors.joined - listing.rooms
+            for room in self._unseen:
                 self._want(room)
-        if listing.is_first or self._sweep is None:
+        if self._sweep is None and listing.covers_followed:
             for conversation in list(listing.behind):
-                if (self.cursors.position(conversation) or 0) >= listing.behind[conversation]:
+                if self.cursors.position(conversation) >= listing.behind[conversation]:
                     del listing.behind[conversation]
             self._sweep = listing
             self._advance_sweep()
@@ -131,7 +134,7 @@ class Reading:
             if is_certain:
                 self._join(room)
             return
-        position = cursors.position(room) or 0
+        position = cursors.position(room)
         if not self.fresh and head.pos <= position:
             return  # it was left: the list is older than that
         self._join(room)
@@ -151,10 +154,9 @@ class Reading:
             room = head.conversation
             if room not in rooms:
                 continue
-            if room not in before or cursors.position(room) is None:
+            if room not in before:
                 self._reach(room, head.start or head.pos)
-            position = cursors.position(room)
-            if position is not None and head.pos > position:
+            if head.pos > cursors.position(room):
                 self._miss(room, head.pos)
 
     def follow(self, rooms: set[str]) -> None:
@@ -162,8 +164,8 @@ class Reading:
         is forgotten."""
         dropped = self.cursors.followed - rooms
         self.rooms_changed = True
-        self.cursors.follow(rooms)
-        self.inbox.taken.follow(rooms)
+        self.cursors.followed = set(rooms)
+        self.inbox.taken.followed = set(rooms)
         for room in dropped - self.cursors.joined:
             self._forget(room)
 
@@ -178,7 +180,7 @@ class Reading:
         if not self._reads(conversation) and not self._joins(segment):
             return []
         position = self.cursors.position(conversation)
-        if position is None or segment.last <= position:
+        if segment.last <= position:
             return []
         if segment.prev > position:
             if not is_page:  # a page with a gap is asked for again after a while, not at once
@@ -203,7 +205,7 @@ class Reading:
         if header.conversation != conversation:
             self._fetches.again(wanted, fruitless=True, now_ms=now_ms)
             return []
-        before = self.cursors.position(conversation) or 0
+        before = self.cursors.position(conversation)
         if header.floor - 1 > before:  # retention: what lies below is gone
             self._reach(conversation, header.floor - 1)
         effects: list[Effect] = []
@@ -212,7 +214,7 @@ class Reading:
                 effects += self.received(segment, is_page=True)
         if self.inbox.full:
             return effects
-        position = self.cursors.position(conversation) or 0
+        position = self.cursors.position(conversation)
         self._page_done(wanted, position, header.head, fruitless=position <= before, now_ms=now_ms)
         return effects
 
@@ -221,8 +223,8 @@ class Reading:
         assert isinstance(conversation, str)
         if not self._reads(conversation):
             return
-        if position >= head and self._sweep is not None and conversation in self._sweep.unseen:
-            self._sweep.unseen.discard(conversation)
+        if position >= head and conversation in self._unseen:
+            self._unseen.discard(conversation)
             self._advance_sweep()
         if position >= head and fruitless and wanted.attempts >= _FRUITLESS_MAX:
             self._targets.pop(conversation, None)  # nothing that can be had
@@ -237,7 +239,7 @@ class Reading:
             return False
         self._forget(conversation)
         if conversation in self.cursors.joined:
-            self._leave(conversation)
+            self._leave(conversation, _NOW)
         return True
 
     # ---- the user ----
@@ -247,9 +249,8 @@ class Reading:
         is to be looked for."""
         if not self.inbox.took(count):
             return False
-        if self._sweep is not None:
-            for conversation in (*self._sweep.behind, *self._sweep.unseen):
-                self._want(conversation)
+        for conversation in (*(self._sweep.behind if self._sweep else ()), *self._unseen):
+            self._want(conversation)
         return True
 
     def stop_if_full(self) -> None:
@@ -268,14 +269,14 @@ class Reading:
         if room in self.cursors.joined:
             if room not in self.cursors.followed:
                 self._reach(room, position)
-            self._leave(room)
+            self._leave(room, position or _NOW)
 
     def _follow_own(self, segment: wire.Segment) -> None:
         for entry in segment.entries:
             if isinstance(entry, wire.Joined) and entry.nick == self.nick:
                 self._join(segment.conversation)
             elif isinstance(entry, wire.Left) and entry.nick == self.nick:
-                self._leave(segment.conversation)
+                self._leave(segment.conversation, segment.last)
 
     def _joins(self, segment: wire.Segment) -> bool:
         """Whether the segment, of a room that is not read, is our joining it: then reading begins with it. A
@@ -283,7 +284,7 @@ class Reading:
         room, entry = segment.conversation, segment.entries[0]
         if not (room.startswith("#") and isinstance(entry, wire.Joined) and entry.nick == self.nick):
             return False
-        if segment.last <= (self.cursors.position(room) or 0) or not self.nick:
+        if segment.last <= self.cursors.position(room) or not self.nick:
             return False
         self._join(room)
         self._reach(room, segment.first - 1)
@@ -295,8 +296,14 @@ class Reading:
             self.rooms_changed = True
             self.inbox.membership_changed(room, joined=True)
 
-    def _leave(self, room: str) -> None:
-        """The position stays until the floor has passed it: it tells old segments from new ones."""
+    def _leave(self, room: str, position: int) -> None:
+        """We are no member any more as of `position`. That position stays until the floor has passed it: it
+        tells old segments from new ones. But if a list has told of a later joining, it is with that one that
+        reading goes on."""
+        start = self._starts.pop(room, 0)
+        if start > position:
+            self._reach(room, start - 1)
+            return
         if room in self.cursors.joined:
             self.cursors.joined.discard(room)
             self.rooms_changed = True
@@ -338,14 +345,14 @@ class Reading:
     def _forget(self, conversation: str) -> None:
         self._fetches.drop(conversation)
         self._targets.pop(conversation, None)
+        self._unseen.discard(conversation)
         if self._sweep is not None:
             self._sweep.behind.pop(conversation, None)
-            self._sweep.unseen.discard(conversation)
             self._advance_sweep()
 
     def _advance_sweep(self) -> None:
         sweep = self._sweep
-        if sweep is not None and sweep.is_reached:
+        if sweep is not None and not sweep.behind and not self._unseen:
             self._sweep = None
             if sweep.as_of is not None:
                 self._raise_floor(sweep.as_of)

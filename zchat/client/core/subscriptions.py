@@ -53,9 +53,8 @@ class Subscriptions:
 
     def deadline_ms(self) -> int | None:
         """When the next round, repetition or touch is due."""
-        times = [self._confirm_due_ms, self._reopen_due_ms, self._touch_due_ms]
-        if self._follow is not None:
-            times.append(self._follow_due_ms)
+        repeat_ms = self._reopen_due_ms if self._follow is None else self._follow_due_ms
+        times = [self._confirm_due_ms, self._touch_due_ms, repeat_ms]
         return min((time for time in times if time is not None), default=None)
 
     def welcomed(self, welcome: wire.Welcome, rooms: Iterable[str], now_ms: int) -> list[Effect]:
