@@ -8,10 +8,9 @@ from contextlib import AsyncExitStack, closing
 from itertools import count
 from pathlib import Path
 
-from zchat.client.aio import AsyncClient
-
 from bench.figures import percentiles_us
 from bench.process import BrokerProcess
+from zchat.client.aio import AsyncClient
 from zchat.common import keys
 
 TEXT = "x" * 128

@@ -1,0 +1,1 @@
+"""Real faults: brokers and clients that are killed, stopped, cut off, and short of disk."""

@@ -1,0 +1,167 @@
+"""What an installation of a user has read, over all its processes, and what it must have read in the end."""
+
+from zchat.client.core.cursors import Snapshot
+from zchat.client.messages import Entry as Update
+from zchat.client.messages import MemberJoined, MemberLeft, Message, TopicChanged
+from zchat.common import wire
+
+from .model import Model, Violation
+
+
+class Installation:
+    """A place that keeps the cursors of a user. `snapshot` is what is on its disk."""
+
+    def __init__(self, model: Model, nick: str, key: str, resume: bool) -> None:
+        self._model = model
+        self.nick, self.key, self.resume = nick, key, resume
+        self.snapshot: Snapshot | None = None
+        self.taken: dict[str, set[int]] = {}  # positions that the user is done with
+        self.direct_start: int | None = None  # where direct conversations begin
+        self.room_starts: dict[str, int] = {}  # where rooms begin that were joined before it existed
+        self.follow_starts: dict[str, int] = {}  # of the rooms that the user follows now
+        self._saved_follow_starts: dict[str, int] = {}
+
+    @property
+    def is_new(self) -> bool:
+        """It has never known all heads."""
+        return self.snapshot is None or self.snapshot.floor is None
+
+    def save(self, snapshot: Snapshot) -> None:
+        """A process writes its cursors."""
+        self.snapshot = snapshot
+        self._saved_follow_starts = dict(self.follow_starts)
+
+    def begin(self) -> None:
+        """A new process knows what was saved."""
+        self.follow_starts = dict(self._saved_follow_starts)
+
+    def welcomed(self, welcome: wire.Welcome) -> None:
+        """The first Welcome of a process of a new installation."""
+        self.direct_start = welcome.floor if self.resume else max(welcome.floor, welcome.as_of)
+        self.room_starts = {h.conversation: h.pos for h in welcome.heads if h.conversation[0] == "#"}
+
+    def known(self) -> None:
+        """The first list of heads is complete: rooms that the Welcome had no place for begin by now."""
+        for room, nick in self._model.members:
+            if nick == self.nick:
+                self.room_starts.setdefault(room, self._model.head(room))
+
+    def follows(self, rooms: list[str]) -> None:
+        """The broker said yes: exactly these rooms are followed, the new ones from now on."""
+        kept = self.follow_starts
+        self.follow_starts = {room: kept.get(room, self._model.head(room)) for room in rooms}
+
+    def missing(self) -> str:
+        """What the user should have been given and was not; empty when there is nothing."""
+        for conversation, start in self._wanted():
+            taken = self.taken.get(conversation, set())
+            positions = self._model.by_conversation.get(conversation, [])
+            missed = [pos for pos in positions if pos > start and pos not in taken]
+            if missed:
+                return f"{self.nick} has not got {missed[:10]} of {conversation}, read from {start} on"
+        return ""
+
+    def _wanted(self) -> list[tuple[str, int]]:
+        """The conversations that are read at the end, and after which position."""
+        wanted: list[tuple[str, int]] = list(self.follow_starts.items())
+        for conversation in self._model.by_conversation:
+            if conversation[0] == "@" and self.nick in conversation[1:].split(","):
+                assert self.direct_start is not None
+                wanted.append((conversation, self.direct_start))
+            elif (conversation, self.nick) in self._model.members:
+                joined = self._model.joins[conversation, self.nick][-1]
+                wanted.append((conversation, max(joined, self.room_starts.get(conversation, 0))))
+        return wanted
+
+
+class Reader:
+    """What one process gives its user: in order, without gaps, nothing twice, nothing that is not in the log."""
+
+    def __init__(self, model: Model, installation: Installation) -> None:
+        self._model = model
+        self._installation = installation
+        self._last: dict[str, int] = {}  # positions that were delivered
+        self._changed_pos: dict[str, int] = {}  # the log's end when a room began to be followed
+        self._start = installation.snapshot
+
+    def follows(self, rooms: list[str]) -> None:
+        """The user has asked for these rooms: others may be read anew from now on."""
+        for room in {*rooms, *self._installation.follow_starts}:
+            self._changed_pos[room] = 2**53
+
+    def followed(self, rooms: list[str]) -> None:
+        """The broker said yes."""
+        for room, pos in list(self._changed_pos.items()):
+            if pos == 2**53:
+                self._changed_pos[room] = self._model.last_pos
+
+    def delivered(self, update: Update) -> tuple[str, int]:
+        """The user is given something of a conversation. Returns which and what."""
+        conversation = update.conversation if isinstance(update, Message) else f"#{update.room}"
+        self._compare(update, conversation)
+        last = self._last.get(conversation)
+        if last is None:
+            last = self._saved(conversation)
+        if last is not None and update.pos <= last:
+            raise Violation(f"{self._nick} got {update} after {last}")
+        if last is not None:
+            self._gap(conversation, last, update.pos)
+        self._last[conversation] = update.pos
+        return conversation, update.pos
+
+    @property
+    def _nick(self) -> str:
+        return self._installation.nick
+
+    def _saved(self, conversation: str) -> int | None:
+        start = self._start
+        if start is None or start.floor is None:
+            begun = self._installation.direct_start if conversation[0] == "@" else None
+            known = start.positions.get(conversation) if start is not None else None
+            return max((pos for pos in (begun, known) if pos is not None), default=None)
+        if conversation in start.followed:
+            return start.positions.get(conversation)
+        if conversation[0] == "#" and conversation not in start.joined:
+            return None
+        return max(start.positions.get(conversation, 0), start.floor)
+
+    def _compare(self, update: Update, conversation: str) -> None:
+        if update.pos > self._model.last_pos:
+            raise Violation(f"{self._nick} got {update}, which is not durable")
+        entry = self._model.log[update.pos - 1]
+        there = (entry.conversation, entry.time_ms)
+        if there != (conversation, update.time_ms):
+            raise Violation(f"{self._nick} got {update}; there is {entry}")
+        match update:
+            case Message(sender=nick, text=text, prev=prev, id=id):
+                entry_id = entry.id if isinstance(entry.id, str) else "~{}.{}".format(*entry.id)
+                same = (entry.kind, nick, text, prev, id) == (
+                    "message",
+                    entry.nick,
+                    entry.text,
+                    entry.prev,
+                    entry_id,
+                )
+            case MemberJoined(nick=nick):
+                same = (entry.kind, entry.nick) == ("joined", nick)
+            case MemberLeft(nick=nick):
+                same = (entry.kind, entry.nick) == ("left", nick)
+            case TopicChanged(nick=nick, topic=topic):
+                same = (entry.kind, entry.nick, entry.text) == ("topic", nick, topic)
+        if not same:
+            raise Violation(f"{self._nick} got {update}; there is {entry}")
+        if conversation[0] == "@" and self._nick not in conversation[1:].split(","):
+            raise Violation(f"{self._nick} got {update}")
+
+    def _gap(self, conversation: str, last: int, pos: int) -> None:
+        """Between the two nothing may lie, but for what came while the room was not read."""
+        prev = self._model.log[pos - 1].prev
+        if prev <= last:
+            return
+        joins = self._model.joins.get((conversation, self._nick), [])
+        if any(last < join <= pos and prev <= join for join in joins):
+            return
+        changed = self._changed_pos.get(conversation)
+        if changed is not None and prev <= changed:
+            return
+        raise Violation(f"{self._nick} got {pos} of {conversation} after {last}, and not {prev}")
