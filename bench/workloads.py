@@ -20,9 +20,9 @@ Round = dict[str, float]
 _numbers = count()
 
 
-def client(broker: BrokerProcess) -> AsyncClient:
-    """A client with a key and a nick of its own, reading from now on."""
-    return AsyncClient(broker.link, f"bench{next(_numbers)}", key=keys.draw(), timeout=30)
+def client(broker: BrokerProcess, quiet: bool = False) -> AsyncClient:
+    """A client with a key and a nick of its own, reading from now on, or `quiet`, as a script that sends."""
+    return AsyncClient(broker.link, f"bench{next(_numbers)}", key=keys.draw(), quiet=quiet, timeout=30)
 
 
 def bare_commit(directory: Path, commits: int = 500) -> Round:
@@ -42,9 +42,9 @@ def bare_commit(directory: Path, commits: int = 500) -> Round:
 
 
 async def durable_one(broker: BrokerProcess, messages: int = 1000) -> Round:
-    """One client, one message at a time, each acknowledged before the next."""
+    """One script, one message at a time, each acknowledged before the next."""
     seconds = []
-    async with client(broker) as sender:
+    async with client(broker, quiet=True) as sender:
         await sender.send("general", TEXT)
         cost = _Cost(broker)
         for _ in range(messages):

@@ -87,6 +87,7 @@ class Shell:
         self._flush: asyncio.Handle | None = None
         self._room: deque[asyncio.Future[None]] = deque()  # those who wait for room in the outbox
         self._timer: asyncio.TimerHandle | None = None
+        self._arming = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._host = options.link.host  # the address that is connected to
         self._attempts = 0
@@ -117,7 +118,9 @@ class Shell:
             return
         for effect in self.core.handle(event, self._now_ms()):
             self._execute(effect)
-        self._arm()
+        if not self._arming and not self._closing:
+            self._arming = True
+            self._loop.call_soon(self._arm)  # after those who waited for an answer
         if self._room:
             self._make_room()
 
@@ -128,6 +131,9 @@ class Shell:
 
     def _arm(self) -> None:
         """Have a timer run at the deadline, or before: then it is set again."""
+        self._arming = False
+        if self._closing:
+            return
         deadline_ms = self.core.deadline_ms()
         if deadline_ms is None:
             return

@@ -245,6 +245,8 @@ class Sockets:
             event = take(frames)
             if event is not None:
                 self._received(event)
+            if isinstance(event, AnswerReceived):  # who waits for it comes before another look
+                break
         self._soon(socket)
 
     def _on_monitor(self, frames: list[bytes]) -> Event | None:

@@ -16,6 +16,8 @@ from zchat.broker.store.migrations import migrate
 from zchat.common.errors import CannotStart, StorageFailed
 
 WAL_BYTES_MAX: Final = 64 * 1024 * 1024  # above it, the WAL is emptied before the next commit
+WAL_LOOKS: Final = 16  # at its size while the WAL grows to its bound: each look costs 75 µs
+COMMIT_BYTES: Final = 32 * 1024  # what a commit writes beside its segments, roughly
 WAL_STEP_BYTES: Final = 16 * 1024 * 1024  # and tried again after so much, when a reader stood in the way
 CHECKPOINT_PAGES: Final = 1000  # of 4 KiB, which SQLite copies into the database within a commit, in 10 ms
 CACHE_KIB: Final = 8192  # more than a commit of 4 MiB changes, so that none is written twice
@@ -45,6 +47,7 @@ class SqliteStore:
         self._wal_path = self._path.with_name(self._path.name + "-wal")
         self._connect = connect
         self._wal_bytes_max = self._wal_bytes_next = wal_bytes_max
+        self._unlooked_bytes = wal_bytes_max  # written since the last look at the WAL
         try:
             _make_private(self._path)
             self._db = connect(self._path, isolation_level=None, check_same_thread=False)
@@ -100,7 +103,7 @@ class SqliteStore:
         try:
             with _failing(certain=True):
                 self._clear()
-                self._bound_wal()
+                self._bound_wal(sum(len(segment.frame) for segment in write.segments))
                 self._db.execute("BEGIN IMMEDIATE")
                 self._put(write)
             with _failing(certain=False):
@@ -115,9 +118,13 @@ class SqliteStore:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
 
-    def _bound_wal(self) -> None:
+    def _bound_wal(self, segments_bytes: int) -> None:
         """Empties a WAL that has become too large. A reader of another program can prevent it; that costs
         BUSY_TIMEOUT_MS, and so it is not tried at each commit."""
+        self._unlooked_bytes += segments_bytes + COMMIT_BYTES
+        if self._unlooked_bytes < self._wal_bytes_max // WAL_LOOKS:
+            return
+        self._unlooked_bytes = 0
         size = self._wal_bytes()
         if size <= self._wal_bytes_max:
             self._wal_bytes_next = self._wal_bytes_max
@@ -139,7 +146,8 @@ class SqliteStore:
         kept = [(kind, key, value) for (kind, key), value in state.items() if value is not None]
         self._insert("INSERT OR REPLACE INTO state VALUES", kept)
         gone = [key for key, value in state.items() if value is None]
-        self._db.executemany("DELETE FROM state WHERE kind = ? AND key = ?", gone)
+        if gone:
+            self._db.executemany("DELETE FROM state WHERE kind = ? AND key = ?", gone)
         self._db.execute(
             "UPDATE log SET last_pos = ?, last_time_ms = ?, writes = writes + 1",
             (write.last_pos, write.last_time_ms),
