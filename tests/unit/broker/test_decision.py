@@ -70,7 +70,7 @@ def test_everything_that_one_order_brings_about() -> None:
     ]
     accepted = fold.instances["ann", 1].known(0, 2, decision.counters[0].digest)
     assert accepted is not None
-    assert [answer for _, answer in decision.answers[:2]] == [Greeted("ann"), Greeted("bob")]
+    assert [answer for _, answer in decision.answers[:2]] == [Greeted("ann", True), Greeted("bob", True)]
     results = [a for _, a in decision.answers if isinstance(a, Result)]
     assert [(r.accepted.pos, r.duplicate) for r in results] == [(5, False), (8, False), (5, True), (7, False)]
     assert [answer for _, answer in decision.answers[6:8]] == [Settled(9), Settled(0)]
@@ -133,7 +133,8 @@ def test_a_nick_registered_twice_by_its_key_is_registered_once() -> None:
     fold = Fold()
     again = RegisterSubmitted(origin(1), "ANN", "ann", ANN.key)
     decision = fold.decide(ANN_REGISTERS, again)
-    assert [answer for _, answer in decision.answers] == [Greeted("ann"), Greeted("ann")]
+    assert [answer for _, answer in decision.answers] == [Greeted("ann", True), Greeted("ann", False)]
+    assert decision.brought_about == [origin(0)]
     assert list(fold.state.users) == ["ann"] and len(decision.segments) == 2
 
 

@@ -147,7 +147,7 @@ def test_two_spellings_of_one_key_in_one_commit_make_one_user(play: Play) -> Non
     play.expect(
         published(segment("#general", 0, 2, wire.Joined("Ann", True))),
         Transmit(ANN.peer, welcome(1, "Ann", registered=True, as_of=2, heads=[("#general", 2, 2)])),
-        Transmit(b"\0b", welcome(2, "Ann", registered=True, as_of=2, heads=[("#general", 2, 2)])),
+        Transmit(b"\0b", welcome(2, "Ann", registered=False, as_of=2, heads=[("#general", 2, 2)])),
     )
     play.receive(other.asks(wire.Send(2, 7, 0, "#general", 0, ["hi"])))
     play.expect(

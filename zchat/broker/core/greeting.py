@@ -95,6 +95,9 @@ class Greeting:
         if session is None or context.log.is_loading:  # what was found before a failed commit is asked again
             return
         if event.rows is None or session.nick not in context.log.state.users:
+            if event.rows is None and not session.open:
+                reason = "the broker cannot read its log at the moment"
+                context.deny(session, 0, Denied(Refusal.STORAGE_UNAVAILABLE, reason))
             self.end(session, "not readable")  # or its registration failed; the client greets again
             return
         instance = Instance(session.lowest, event.rows)
