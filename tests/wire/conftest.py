@@ -27,7 +27,7 @@ def context() -> "Iterator[zmq.Context[zmq.Socket[bytes]]]":
     """Of all sockets of this file."""
     made: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     yield made
-    made.term()
+    made.destroy(0)
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ class Client:
     def close(self) -> None:
         """All its sockets."""
         for socket in (self.dealer, self._sub):
-            if socket is not None:
+            if socket is not None and not socket.closed:
                 socket.disable_monitor()
                 socket.close(0)
         for monitor in (self.monitor, self._sub_monitor):
@@ -181,7 +181,7 @@ class Client:
         return heads, earlier
 
     def round(self, *rooms: str) -> tuple[wire.Heads, list[Published]]:
-        """A new round, after which all earlier subscriptions are in force and all that was published has come."""
+        """A new round: all earlier subscriptions are in force, and what was published before has come."""
         self.say(wire.Follow(self.session, self.token, list(rooms), False))
         self.nonce = self.answer(wire.Followed).nonce
         return self.confirm()

@@ -1,5 +1,7 @@
 """Reading: pages and their edges, heads, and a new installation."""
 
+import itertools
+
 import pytest
 
 from tests.wire.conftest import Connect
@@ -26,7 +28,7 @@ def spans(client: Client, to: str, direction: int, bound: int) -> Spans:
     _, everything = client.fetch(to, 0, 0)
     first = everything[0].first
     assert (page.conversation, page.floor, page.head) == (to, 0, everything[-1].last)
-    assert all(one.last == two.prev for one, two in zip(segments, segments[1:], strict=False))
+    assert all(one.last == two.prev for one, two in itertools.pairwise(segments))
     return [(s.first - first, s.last - first) for s in segments]
 
 
@@ -35,11 +37,26 @@ def test_the_edges_of_pages(ann: Client, room: str) -> None:
     _, segments = ann.fetch(room, 0, 0)
     begin = segments[0].first
     assert segments[0].prev == 0 and [s.last - s.first for s in segments] == [0, 1, 1, 0]
-    for bound, wanted in ((0, whole), (begin - 1, whole), (begin, whole[1:]), (begin + 1, whole[1:]),
-                          (begin + 2, whole[2:]), (begin + 4, whole[3:]), (begin + 5, []), (2**53 - 1, [])):  # fmt: skip
+    for bound, wanted in (
+        (0, whole),
+        (begin - 1, whole),
+        (begin, whole[1:]),
+        (begin + 1, whole[1:]),
+        (begin + 2, whole[2:]),
+        (begin + 4, whole[3:]),
+        (begin + 5, []),
+        (2**53 - 1, []),
+    ):
         assert spans(ann, room, 0, bound) == wanted, bound
-    for bound, wanted in ((0, []), (begin, []), (begin + 1, whole[:1]), (begin + 2, whole[:2]),
-                          (begin + 3, whole[:2]), (begin + 4, whole[:3]), (2**53 - 1, whole)):  # fmt: skip
+    for bound, wanted in (
+        (0, []),
+        (begin, []),
+        (begin + 1, whole[:1]),
+        (begin + 2, whole[:2]),
+        (begin + 3, whole[:2]),
+        (begin + 4, whole[:3]),
+        (2**53 - 1, whole),
+    ):
         assert spans(ann, room, 1, bound) == wanted, bound
     for bound, wanted in ((0, whole), (segments[0].time_ms, whole), (2**53 - 1, [])):
         assert spans(ann, room, 2, bound) == wanted, bound

@@ -77,7 +77,6 @@ def test_no_version_in_common(connect: Connect, first: int, last: int) -> None:
         (" ", "is empty"),
         ("字" * 32, "is longer than 64 bytes"),
         ("ﷺ" * 2, "has"),
-        ("א1a", "mixes directions"),
     ],
 )
 def test_an_invalid_name_and_its_reason(connect: Connect, nick: str, reason: str) -> None:
@@ -122,7 +121,7 @@ def test_a_second_hello_ends_the_session_also_when_it_is_refused(ann: Client) ->
     assert [ann.refusal(), ann.refusal()] == [Refusal.NAME_INVALID, Refusal.NOT_GREETED]
     ann.greet()
     ann.say(wire.Ping(first, 2, 0, ""))
-    assert ann.answer(wire.Refused)[:2] if False else ann.refusal() is Refusal.NOT_GREETED
+    assert ann.refusal() is Refusal.NOT_GREETED
 
 
 def test_an_instance_is_taken_over(connect: Connect, ann: Client) -> None:

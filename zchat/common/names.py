@@ -95,5 +95,5 @@ def _precis_reason(error: UnicodeEncodeError) -> str:
     if not error.object:
         return "is empty"
     kind = error.reason.partition("/")[2] or error.reason
-    reasons = {"empty": "is empty", "controls": "has a control character", "bidi_rule": "mixes directions"}
+    reasons = {"empty": "is empty", "controls": "has a control character"}
     return reasons.get(kind, f"has a character that no name may have ({kind})")
