@@ -1,14 +1,14 @@
 """Clients of the fault tests: a reader that keeps what it gets, and reading a conversation whole."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from zchat import AsyncClient, Message
 from zchat.client.messages import Status, Update
-from zchat.common.keys import KeyPair, draw
+from zchat.common.keys import draw
 from zchat.common.links import Link
 
 DEADLINE_S = 30.0
@@ -21,23 +21,26 @@ class Reader:
     """Reads what its user is entitled to, as one installation, through as many clients as it takes."""
 
     def __init__(
-        self, link: str | Link, nick: str, state: Path | None = None, key: KeyPair | None = None
+        self, link: str | Link, nick: str, state: Path | None = None, rooms: Sequence[str] = ()
     ) -> None:
         self.link = link
         self.nick = nick
-        self.key = key or draw()
         self.messages: list[Message] = []
         self.reached: dict[str, int] = {}  # position by conversation
         self.statuses: list[Status] = []
         self.client: AsyncClient
         self.took: Callable[[Update], None] = lambda update: None
+        self._key = draw()
         self._state = state
+        self._rooms = rooms
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
 
     async def open(self) -> None:
         """Connect, however long that takes, and begin to read."""
-        self.client = AsyncClient(self.link, self.nick, key=self.key, state=self._state, timeout=None)
+        self.client = AsyncClient(
+            self.link, self.nick, key=self._key, rooms=self._rooms, state=self._state, timeout=None
+        )
         await self.client.connect()
         self._task = asyncio.create_task(self._read())
         self._task.add_done_callback(lambda task: self._changed.set())

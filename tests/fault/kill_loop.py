@@ -24,7 +24,7 @@ from tests.processes import BrokerProcess
 from zchat import AsyncClient, Message, ZchatError
 from zchat.common.keys import draw
 
-ROOM = "#general"
+ROOM, SIDE_ROOM = "#general", "#side"  # every other reader follows the second one, without being a member
 _OUTSTANDING_MAX = 200  # posted by one sender and not answered
 _IMPATIENT = 3  # sends with a key and sends without, of one sender at a time
 _PATIENCE_S = 0.25
@@ -79,7 +79,7 @@ class Sender:
                 yield f"{self.nick}.counter.{next(self._numbers)}"
 
         def to(_: str) -> str:
-            return f"@{self.recipient}" if random.random() < 0.2 else ROOM
+            return random.choices((ROOM, f"@{self.recipient}", SIDE_ROOM), (7, 2, 1))[0]
 
         await self._ledger.post(client, texts(), to, _OUTSTANDING_MAX)
 
@@ -122,7 +122,12 @@ async def run(directory: Path, kills: int, senders: int, readers: int) -> Figure
     broker = await asyncio.to_thread(BrokerProcess, directory / "broker")
     figures, ledger = Figures(), Ledger()
     try:
-        reading = [Reader(broker.link, f"reader{n}", directory / f"reader{n}.state") for n in range(readers)]
+        async with AsyncClient(broker.link, "founder", key=draw(), quiet=True) as founder:
+            await founder.join(SIDE_ROOM)
+        reading = [
+            Reader(broker.link, f"reader{n}", directory / f"reader{n}.state", [SIDE_ROOM] * (n % 2))
+            for n in range(readers)
+        ]
         for reader in reading:
             await reader.open()
         sending = [Sender(broker.link, f"sender{n}", f"reader{n % readers}", ledger) for n in range(senders)]
@@ -162,9 +167,10 @@ async def _kill_often(
 
 
 async def _compare(ledger: Ledger, sending: list[Sender], reading: list[Reader], figures: Figures) -> None:
-    conversations: dict[str, list[Message]] = {ROOM: await whole(reading[0].client, ROOM)}
-    for reader in reading:
-        wanted = [conversations[ROOM]]
+    first = reading[0].client
+    conversations: dict[str, list[Message]] = {room: await whole(first, room) for room in (ROOM, SIDE_ROOM)}
+    for number, reader in enumerate(reading):
+        wanted = [conversations[ROOM], *[conversations[SIDE_ROOM]] * (number % 2)]
         for sender in sending:
             if sender.recipient == reader.nick:
                 direct = await whole(reader.client, f"@{sender.nick}")

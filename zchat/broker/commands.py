@@ -64,7 +64,10 @@ def broker(
     _allow_many_connections()
 
     def say_ready() -> None:
-        directory.publish(link)
+        try:
+            directory.publish(link)
+        except OSError as error:
+            log.warning("link_not_kept why=%r", error.strerror)
         click.echo(str(link))
         _say_who_gets_in(address, guessed)
         log.info("started at=%s", links.authority(address, port))

@@ -40,12 +40,16 @@ class Directory:
             raise CannotStart(str(error)) from None
 
     def publish(self, link: links.Link) -> None:
-        """Leave the link for the clients of this account, and for a second broker that is started here."""
-        temporary = self._path / f".{places.BROKER_LINK}"
-        temporary.write_text(f"{link}\n", encoding="ascii")
-        temporary.replace(self._path / places.BROKER_LINK)
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"pid {os.getpid()}, {link}\n".encode(), 0)
+        """Leave the link for the clients of this account, and for a second broker that is started here.
+        Raises OSError, for example on a full disk, where a broker can still be read from."""
+        path = self._path / places.BROKER_LINK
+        if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != f"{link}\n":
+            temporary = self._path / f".{places.BROKER_LINK}"
+            temporary.write_text(f"{link}\n", encoding="ascii")
+            temporary.replace(path)
+        holder = f"pid {os.getpid()}, {link}\n".encode()
+        os.pwrite(self._lock, holder, 0)
+        os.ftruncate(self._lock, len(holder))
 
     def close(self) -> None:
         """Let another broker have the directory."""
