@@ -1,0 +1,206 @@
+"""The planted bugs: where each is, and which tests have to notice."""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """In `file`, the text `old`, which occurs once, is replaced by `new`; one of `caught_by` has to fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    caught_by: tuple[str, ...]
+
+    def planted_in(self, source: str) -> str:
+        """The source with the bug in it."""
+        assert source.count(self.old) == 1, f"{self.name}: the text occurs {source.count(self.old)} times"
+        return source.replace(self.old, self.new)
+
+
+CORE = "zchat/broker/core/"
+CLIENT = "zchat/client/core/"
+BROKER_TESTS = "tests/unit/broker/"
+
+MUTANTS = (
+    Mutant(
+        "acknowledgement before the commit",
+        CORE + "log.py",
+        "        return self._write(commit.seq, decision), None\n",
+        "        return self._write(commit.seq, decision), Released(decision._replace(segments=[]), [])\n",
+        (BROKER_TESTS + "test_log.py",),
+    ),
+    Mutant(
+        "broadcast before the commit",
+        CORE + "log.py",
+        "        return self._write(commit.seq, decision), None\n",
+        "        return self._write(commit.seq, decision), Released(decision._replace(answers=[]), [])\n",
+        (BROKER_TESTS + "test_log.py",),
+    ),
+    Mutant(
+        "prev wrong after a restart",
+        CORE + "state.py",
+        '        self.heads.update(by_kind.get("head", ()))\n',
+        "",
+        (BROKER_TESTS + "test_state.py", BROKER_TESTS + "test_log.py"),
+    ),
+    Mutant(
+        "prev wrong between two segments of one commit",
+        CORE + "segments.py",
+        "        prev = self._state.heads.get(conversation, 0)\n",
+        '        before = self.__dict__.setdefault("before", dict(self._state.heads))\n'
+        "        prev = before.get(conversation, 0)\n",
+        (BROKER_TESTS + "test_segments.py",),
+    ),
+    Mutant(
+        "a repeat stored twice after a restart",
+        CORE + "greeting.py",
+        "        instance = Instance(session.lowest, event.rows)\n",
+        "        instance = Instance(session.lowest)\n",
+        (BROKER_TESTS + "test_sending.py", "tests/wire/test_sending.py"),
+    ),
+    Mutant(
+        "a repeat with other text accepted",
+        CORE + "instances.py",
+        "        if (messages, digest) != (self.messages, self.digest):\n",
+        "        if messages != self.messages:\n",
+        (BROKER_TESTS + "test_instances.py",),
+    ),
+    Mutant(
+        "a message moved across a barrier",
+        CORE + "segments.py",
+        "        self.close()\n        self._segment(",
+        "        self._segment(",
+        (BROKER_TESTS + "test_segments.py",),
+    ),
+    Mutant(
+        "time running backwards",
+        CORE + "log.py",
+        "        time_ms = max(event.time_ms, self.state.last_time_ms)\n",
+        "        time_ms = event.time_ms\n",
+        (BROKER_TESTS + "test_log.py",),
+    ),
+    Mutant(
+        "a failed commit's effects sent",
+        CORE + "core.py",
+        "            case Failed():\n                self._failed(event)\n",
+        "            case Failed():\n                self._durable(Durable(event.seq))\n"
+        "                self._failed(event)\n",
+        (BROKER_TESTS + "test_log.py",),
+    ),
+    Mutant(
+        "a lost last message not noticed: no heads are told",
+        CORE + "reading.py",
+        "        heads, following = durable.heads_of(session.nick, session.followed",
+        '        heads, following = [], ""\n        durable.heads_of(session.nick, session.followed',
+        (BROKER_TESTS + "test_reading.py",),
+    ),
+    Mutant(
+        "User-Id not compared",
+        CORE + "core.py",
+        "        if session is not None and session.key != key:",
+        "        if session is not None and not session.key:",
+        (BROKER_TESTS + "test_sending.py",),
+    ),
+    Mutant(
+        "an expired session still served",
+        CORE + "greeting.py",
+        "            if self._context.now_ms - session.seen_ms > self._context.limits.timeout_ms:\n",
+        "            if self._context.now_ms - session.seen_ms > 2**60:\n",
+        (BROKER_TESTS + "test_core.py", BROKER_TESTS + "test_greeting.py"),
+    ),
+    Mutant(
+        "a page that misses a segment's edge",
+        "zchat/broker/store/sqlite.py",
+        '        sql = "SELECT frame FROM segment WHERE conversation = ? AND last > ? ORDER BY last"\n',
+        '        sql = "SELECT frame FROM segment WHERE conversation = ? AND first > ? ORDER BY last"\n',
+        ("tests/unit/store/test_contract.py",),
+    ),
+    Mutant(
+        "a refusal that moves what is expected",
+        CORE + "decision.py",
+        "        if known is not None:\n            return Result(known, duplicate=True)\n"
+        "        if instance.remembered >= self._limits.remembered_sends_max:\n",
+        "        if known is not None:\n            return Result(known, duplicate=True)\n"
+        "        instance.raise_lowest(send.counter + messages)\n"
+        "        if instance.remembered >= self._limits.remembered_sends_max:\n",
+        (BROKER_TESTS + "test_decision.py", BROKER_TESTS + "test_sending.py"),
+    ),
+    Mutant(
+        "a resend of an in-doubt message answered too early",
+        CORE + "log.py",
+        "        return bool(self.in_doubt) and doubt(submission) in self.in_doubt\n",
+        "        return False\n",
+        (BROKER_TESTS + "test_log.py",),
+    ),
+    Mutant(
+        "a nonce answered without its session's key",
+        CORE + "reading.py",
+        "            if session is not None and session.key == key:\n",
+        "            if session is not None:\n",
+        (BROKER_TESTS + "test_reading.py",),
+    ),
+    Mutant(
+        "a room confirmed and not approved",
+        CORE + "reading.py",
+        '        if topic == wire.HERE or (mark == b"#" and name in context.log.state.rooms):\n',
+        "        if topic == wire.HERE:\n",
+        (BROKER_TESTS + "test_reading.py",),
+    ),
+    Mutant(
+        "keys of the commit under way not looked at",
+        CORE + "decision.py",
+        "        if fresh is not None:\n            fresh[1].check_repeat",
+        "        if fresh is not None and fresh[0] == self._seq:\n            fresh[1].check_repeat",
+        (BROKER_TESTS + "test_sending.py",),
+    ),
+    Mutant(
+        "a segment closed too early",
+        CORE + "segments.py",
+        "        if part and full:\n",
+        "        if part and positions >= limits.SEGMENT_ENTRIES_MAX - 1:\n",
+        (BROKER_TESTS + "test_segments.py",),
+    ),
+    Mutant(
+        "a pending room shown in the heads",
+        CORE + "durable.py",
+        '            wanted = pos > floor or (with_rooms and conversation.startswith("#"))\n',
+        "            wanted = True\n",
+        (BROKER_TESTS + "test_durable.py", BROKER_TESTS + "test_reading.py"),
+    ),
+    Mutant(
+        "instances not asked for again after a failed commit",
+        CORE + "core.py",
+        "        self._greeting.load_instances()\n",
+        "",
+        (BROKER_TESTS + "test_log.py",),
+    ),
+    Mutant(
+        "writing goes on without a probe",
+        CORE + "log.py",
+        "        if self._probed:\n            self.phase = Phase.READY\n",
+        "        if True:\n            self.phase = Phase.READY\n",
+        (BROKER_TESTS + "test_log.py",),
+    ),
+    Mutant(
+        "an uncertain failure called certain",
+        "zchat/broker/store/sqlite.py",
+        "            with _failing(certain=False):\n",
+        "            with _failing(certain=True):\n",
+        ("tests/unit/store/test_sqlite.py",),
+    ),
+    Mutant(
+        "a commit that is not synced",
+        "zchat/broker/store/sqlite.py",
+        '            "synchronous = FULL",\n',
+        '            "synchronous = OFF",\n',
+        ("tests/unit/store/test_sqlite.py",),
+    ),
+    Mutant(
+        "silence counted while the loop stood still",
+        CORE + "core.py",
+        "        if late_ms > _STALL_MS or not self.accepting:",
+        "        if not self.accepting:",
+        (BROKER_TESTS + "test_core.py", BROKER_TESTS + "test_greeting.py"),
+    ),
+)
