@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,9 @@ def test_the_bot_of_the_readme(broker: Broker, run: Zchat) -> None:
     assert run(["send", "general", "!echo before it came"]).returncode == 0
     bot = start(source, run)
     try:
+        wait_until_present("echo", run)
         tail = run.start(["tail", "general"])
+        tail.out.until("before it came")
         assert run(["send", "general", "!echo hello there"]).returncode == 0
         tail.out.until("<echo> hello there")
         broker.kill()
@@ -88,6 +91,13 @@ def test_the_programs_of_the_bots_page(run: Zchat) -> None:
         printed, _ = program.communicate(timeout=DEADLINE_S)
         assert program.returncode == 0
         assert b"reporter 42 tests passed" in printed
+
+
+def wait_until_present(nick: str, run: Zchat) -> None:
+    """Until somebody is here."""
+    ends_at = time.monotonic() + DEADLINE_S
+    while f"* {nick}\n" not in run(["users"]).stdout:
+        assert time.monotonic() < ends_at, f"{nick} did not come"
 
 
 def start(source: str, run: Zchat, stdout: int | None = None) -> "subprocess.Popen[bytes]":

@@ -36,7 +36,7 @@ class Copy:
 
     def failure(self, targets: tuple[str, ...]) -> str | None:
         """The first test that fails, or None when all pass."""
-        arguments = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *targets)
+        arguments = ("-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *targets)
         done = self._python(*arguments)
         if done.returncode == 0:
             return None
