@@ -2,7 +2,8 @@
 
 `ready`, then `read POS CONVERSATION TEXT` for each message that it gets, and with `--keys N` the messages
 `NICK.key.0` to `NICK.key.N-1`, sent to the room with the keys `k0` and so on: `sent KEY POS DUPLICATE`.
-With `--take N`, it takes no more than N messages; the rest waits within the client.
+With `--take N`, it takes no more than N messages; the rest waits within the client. With `--history TO`, it
+reads that conversation again and again, whole, instead of what comes: `whole COUNT`.
 """
 
 import argparse
@@ -22,6 +23,12 @@ async def read(client: AsyncClient, most: int | None) -> None:
         taken += 1
         if taken == most:
             await asyncio.Event().wait()
+
+
+async def read_whole(client: AsyncClient, to: str) -> None:
+    """Until the end of the process."""
+    while True:
+        say("whole", len(await client.history(to, after=0, limit=1_000_000)))
 
 
 async def send(client: AsyncClient, keys: int) -> None:
@@ -44,11 +51,13 @@ async def main() -> None:
     parser.add_argument("state", type=Path)
     parser.add_argument("--keys", type=int, default=0)
     parser.add_argument("--take", type=int)
+    parser.add_argument("--history")
     options = parser.parse_args()
     key = from_secret(sys.stdin.readline().strip())
     async with AsyncClient(options.link, options.nick, key=key, state=options.state, timeout=None) as client:
         say("ready")
-        await asyncio.gather(read(client, options.take), send(client, options.keys))
+        reading = read_whole(client, options.history) if options.history else read(client, options.take)
+        await asyncio.gather(reading, send(client, options.keys))
 
 
 if __name__ == "__main__":

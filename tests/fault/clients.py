@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -47,11 +46,13 @@ class Reader:
 
     async def close(self) -> None:
         """Stop reading, and take leave."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-        await self.client.close()
+        async with asyncio.timeout(DEADLINE_S):
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+            await self.client.close()
+        if self._task is not None and not self._task.cancelled():
+            self._task.result()
 
     async def until(self, wanted: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:
         """Returns when something that was read made `wanted` true."""

@@ -1,6 +1,7 @@
 """A TCP proxy on another loopback address, in front of a broker's two ports: it can stall and cut."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,8 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
         self._requests, self._answers = asyncio.Event(), asyncio.Event()
+        self._bytes_left: int | None = None  # of answers, until all connections are broken
+        self._broken = asyncio.Event()
         self.flow()
 
     def stall(self, *, answers_only: bool = False) -> None:
@@ -38,6 +41,20 @@ class Proxy:
         """Break all connections; what they carried and nobody has got yet is lost."""
         for writer in self._writers:
             writer.transport.abort()
+
+    async def cut_after(self, answers_bytes: int) -> None:
+        """Returns when so many bytes more came from the broker, and all connections are broken."""
+        self._bytes_left = answers_bytes
+        self._broken.clear()
+        await self._broken.wait()
+
+    def _carried(self, answers_bytes: int) -> None:
+        if self._bytes_left is not None:
+            self._bytes_left -= answers_bytes
+            if self._bytes_left <= 0:
+                self._bytes_left = None
+                self.cut()
+                self._broken.set()
 
     async def listen(self, port: int) -> None:
         """Carry connections to one port."""
@@ -83,8 +100,8 @@ class Proxy:
         both = {writer, its_writer}
         self._writers |= both
         pumps = [
-            asyncio.create_task(_pump(reader, its_writer, self._requests)),
-            asyncio.create_task(_pump(its_reader, writer, self._answers)),
+            asyncio.create_task(_pump(reader, its_writer, self._requests, lambda _: None)),
+            asyncio.create_task(_pump(its_reader, writer, self._answers, self._carried)),
         ]
         self._pumps |= set(pumps)
         try:
@@ -99,9 +116,15 @@ class Proxy:
                 one.transport.abort()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
+async def _pump(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    flowing: asyncio.Event,
+    carried: Callable[[int], None],
+) -> None:
     with suppress(OSError):
         while piece := await reader.read(_PIECE_BYTES):
             await flowing.wait()
             writer.write(piece)
             await writer.drain()
+            carried(len(piece))

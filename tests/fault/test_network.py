@@ -1,9 +1,11 @@
 """Connections that stall and break, and a second port that is out of reach."""
 
 import asyncio
+import random
 from pathlib import Path
 
 from tests.fault.clients import DEADLINE_S, Reader, whole
+from tests.fault.faulty import ClientProcess
 from tests.fault.ledger import Ledger, agree
 from tests.fault.proxy import Proxy
 from tests.processes import BrokerProcess
@@ -80,6 +82,25 @@ async def _stall(broker: BrokerProcess, directory: Path, until_noticed: bool) ->
             history = await whole(sender, "general")
         assert len(history) == 25_000
         await agree(ledger, history, far, near)
+
+
+def test_connections_that_break_within_a_page(broker: BrokerProcess, tmp_path: Path, long: bool) -> None:
+    asyncio.run(_cut_pages(broker, tmp_path, 300 if long else 25))
+
+
+async def _cut_pages(broker: BrokerProcess, directory: Path, cuts: int) -> None:
+    """A page has a frame for each segment: the last ones are not there when the connection breaks."""
+    messages = 1_500
+    async with AsyncClient(broker.link, "sender", key=draw(), quiet=True, timeout=DEADLINE_S) as sender:
+        for number in range(messages):
+            await sender.send("general", f"segment {number}")
+    async with Proxy(broker.link) as proxy:
+        start = ClientProcess, str(proxy.link), "reader", directory / "state", "--history", "general"
+        with await asyncio.to_thread(*start) as reader:
+            for _ in range(cuts):
+                await asyncio.to_thread(reader.out.until, lambda line: line == f"whole {messages}")
+                await proxy.cut_after(random.randrange(1, 300_000))
+            await asyncio.to_thread(reader.out.until, lambda line: line == f"whole {messages}")
 
 
 def test_a_second_port_that_is_out_of_reach(broker: BrokerProcess) -> None:

@@ -72,7 +72,7 @@ async def _pass_by(
         f"at most {max(delays_s) * 1e3:.0f} ms"
     )
     assert grown < _GROWTH_KIB_MAX
-    assert statistics.median(delays_s) < 0.5 and max(delays_s) < 3
+    assert statistics.median(delays_s) < 1 and max(delays_s) < 5
 
 
 async def _send(sender: AsyncClient, numbers: range, text_bytes: int) -> int:

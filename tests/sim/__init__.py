@@ -1,1 +1,1 @@
-"""A simulation of one broker and its clients: the real cores, with a network, a disk and clocks that fail, from one seed."""
+"""A simulation of one broker and its clients: real cores; network, disk and clocks that fail; one seed."""

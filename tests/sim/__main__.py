@@ -7,7 +7,7 @@ import time
 import traceback
 from collections import Counter
 
-from .run import Failed, run
+from tests.sim.run import Failed, run
 
 
 def main() -> int:

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
+from tests.sim.machine import Machine
+from tests.sim.process import Process
+from tests.sim.world import NICKS, ROOMS, World
 from zchat.common import wire
-
-from .machine import Machine
-from .process import Process
-from .world import NICKS, ROOMS, World
 
 DELAYS_MS: Final = (5, 5, 5, 50, 50, 400, 3_000)
 LATENCIES_MS: Final = (1, 2, 2, 20, 20, 300, 4_000)

@@ -4,6 +4,10 @@ from collections import deque
 from collections.abc import Iterable
 from typing import assert_never
 
+from tests.sim.disk import Disk
+from tests.sim.network import Connection, Frames
+from tests.sim.schedule import Alarm
+from tests.sim.surroundings import Surroundings
 from zchat.broker.core.context import Effect
 from zchat.broker.core.core import Core, Event
 from zchat.broker.core.effects import Approve, Cut, Log, Publish, Transmit, TransmitSegments
@@ -20,11 +24,6 @@ from zchat.broker.core.limits import Limits
 from zchat.broker.core.port import Append, Load, LoadInstance, Look, Ordered, Read, Report, Write
 from zchat.broker.store.memory import MemoryStore
 from zchat.common import wire
-
-from .disk import Disk
-from .network import Connection, Frames
-from .schedule import Alarm
-from .surroundings import Surroundings
 
 REQUESTS_PER_TURN_MAX = 16
 

@@ -1,10 +1,12 @@
-"""The store's two threads, and a store that fails: late answers, failing writes, commits of unknown outcome."""
+"""The store's threads, and a store that fails: late answers, failing writes, commits of unknown outcome."""
 
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from random import Random
 
+from tests.sim.model import Model
+from tests.sim.schedule import Schedule
 from zchat.broker.core.port import (
     Durable,
     Failed,
@@ -21,9 +23,6 @@ from zchat.broker.core.port import (
 )
 from zchat.broker.store.memory import MemoryStore
 from zchat.common.errors import StorageFailed
-
-from .model import Model
-from .schedule import Schedule
 
 
 class DiskFaults:

@@ -1,11 +1,10 @@
 """What an installation of a user has read, over all its processes, and what it must have read in the end."""
 
+from tests.sim.model import Model, Violation
 from zchat.client.core.cursors import Snapshot
 from zchat.client.messages import Entry as Update
 from zchat.client.messages import MemberJoined, MemberLeft, Message, TopicChanged
 from zchat.common import wire
-
-from .model import Model, Violation
 
 
 class Installation:
@@ -31,9 +30,10 @@ class Installation:
         self.snapshot = snapshot
         self._saved_follow_starts = dict(self.follow_starts)
 
-    def begin(self) -> None:
-        """A new process knows what was saved."""
-        self.follow_starts = dict(self._saved_follow_starts)
+    def begin(self, follows: list[str]) -> None:
+        """A new process knows what was saved, and its user wants these rooms (without `#`)."""
+        saved = self._saved_follow_starts
+        self.follow_starts = {room: saved[room] for room in (f"#{name}" for name in follows) if room in saved}
 
     def welcomed(self, welcome: wire.Welcome) -> None:
         """The first Welcome of a process of a new installation."""
@@ -75,7 +75,7 @@ class Installation:
 
 
 class Reader:
-    """What one process gives its user: in order, without gaps, nothing twice, nothing that is not in the log."""
+    """What one process gives its user: in order, without gaps, nothing twice, nothing but what is in the log."""
 
     def __init__(self, model: Model, installation: Installation) -> None:
         self._model = model
@@ -119,11 +119,11 @@ class Reader:
             begun = self._installation.direct_start if conversation[0] == "@" else None
             known = start.positions.get(conversation) if start is not None else None
             return max((pos for pos in (begun, known) if pos is not None), default=None)
-        if conversation in start.followed:
-            return start.positions.get(conversation)
-        if conversation[0] == "#" and conversation not in start.joined:
-            return None
-        return max(start.positions.get(conversation, 0), start.floor)
+        if conversation[0] == "@":
+            return max(start.positions.get(conversation, 0), start.floor)
+        if conversation in start.joined:
+            return start.positions.get(conversation, start.floor)
+        return start.positions.get(conversation)
 
     def _compare(self, update: Update, conversation: str) -> None:
         if update.pos > self._model.last_pos:

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-from .broker import Broker
-from .installation import Installation
-from .network import Connection, Frames, Port, Weather
-from .pages import Pages
-from .process import Process
-from .surroundings import Surroundings
+from tests.sim.broker import Broker
+from tests.sim.installation import Installation
+from tests.sim.network import Connection, Frames, Port, Weather
+from tests.sim.pages import Pages
+from tests.sim.process import Process
+from tests.sim.surroundings import Surroundings
 
 
 class Machine:

@@ -1,17 +1,16 @@
-"""The truth that everything is compared with: the entries that are durable, by position, and who wrote what."""
+"""The truth that all is compared with: the entries that are durable, by position, and who wrote what."""
 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Protocol
 
+from tests.sim.network import Connection
+from tests.sim.schedule import Schedule
 from zchat.broker.core.port import StoredSegment, Write
 from zchat.client.core.effects import Acknowledge
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal, refusal
-
-from .network import Connection
-from .schedule import Schedule
 
 
 class Violation(AssertionError):
@@ -19,7 +18,7 @@ class Violation(AssertionError):
 
 
 class Entry(NamedTuple):
-    """A durable entry. `id` is (instance, counter) or a key; acts have none. `text` is a message's or a topic."""
+    """A durable entry. `id` is (instance, counter) or a key, empty for acts; `text` a message's or a topic."""
 
     pos: int
     prev: int
@@ -32,8 +31,8 @@ class Entry(NamedTuple):
 
 
 class Draft:
-    """What a user wanted to have sent: a message whose text occurs nowhere else. It may be tried several times
-    when it has a key."""
+    """What a user wanted to have sent: a message whose text occurs nowhere else. One with a key may be tried
+    several times."""
 
     def __init__(self, nick: str, to: str, conversation: str, text: str, key: str | None) -> None:
         self.nick, self.to, self.conversation, self.text, self.key = nick, to, conversation, text, key
@@ -164,9 +163,7 @@ class Model:
         _check(draft.key is None or draft.key == id, f"{text!r} has the id {id}")
         self._ids[nick, id] = self.stored[text] = self._add(segment, "message", nick, id, text)
 
-    def _add(
-        self, segment: wire.Segment, kind: str, nick: str, id: tuple[int, int] | str, text: str
-    ) -> int:
+    def _add(self, segment: wire.Segment, kind: str, nick: str, id: tuple[int, int] | str, text: str) -> int:
         conversation, pos = segment.conversation, self.last_pos + 1
         prev = self.head(conversation)
         self.log.append(Entry(pos, prev, conversation, segment.time_ms, kind, nick, id, text))

@@ -5,11 +5,11 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Literal
 
-from .schedule import Schedule
+from tests.sim.schedule import Schedule
 
 if TYPE_CHECKING:
-    from .broker import Broker
-    from .process import Process
+    from tests.sim.broker import Broker
+    from tests.sim.process import Process
 
 Frames = tuple[bytes, ...]
 Port = Literal["router", "xpub"]

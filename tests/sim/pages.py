@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from tests.sim.model import Model, Violation
 from zchat.common import limits, wire
-
-from .model import Model, Violation
 
 
 class Asked(NamedTuple):
@@ -49,9 +48,7 @@ class Pages:
         return 2**53
 
 
-def _page(
-    segments: Sequence[tuple[wire.Segment, int]], asked: Asked, since_pos: int
-) -> list[wire.Segment]:
+def _page(segments: Sequence[tuple[wire.Segment, int]], asked: Asked, since_pos: int) -> list[wire.Segment]:
     """What the page of a log is that has these segments of the conversation."""
     if asked.direction == 1:
         wanted = [part for part in segments if part[0].first < asked.bound][::-1]

@@ -4,6 +4,12 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
+from tests.sim.installation import Installation, Reader
+from tests.sim.model import Draft, Violation
+from tests.sim.network import Connection, Frames
+from tests.sim.pages import Asked
+from tests.sim.schedule import Alarm
+from tests.sim.subscriber import Subscriber
 from zchat.client.core import effects as do
 from zchat.client.core import events as happened
 from zchat.client.core.core import Core
@@ -11,15 +17,8 @@ from zchat.client.messages import MemberJoined, MemberLeft, Message, TopicChange
 from zchat.common import wire
 from zchat.common.codes import Refusal
 
-from .installation import Installation, Reader
-from .model import Draft, Violation
-from .network import Connection, Frames
-from .pages import Asked
-from .schedule import Alarm
-from .subscriber import Subscriber
-
 if TYPE_CHECKING:
-    from .machine import Machine
+    from tests.sim.machine import Machine
 
 SAVE_MS = 1_000
 
@@ -37,7 +36,7 @@ class Process:
         follows: list[str],
     ) -> None:
         self.machine, self.installation = machine, installation
-        installation.begin()
+        installation.begin(follows)
         self._around = machine.around
         self._schedule, self._rng = self._around.schedule, self._around.rng
         self.nick, self.key, self.instance, self.quiet = (
@@ -86,9 +85,7 @@ class Process:
             self.drafts[ticket] = draft
             draft.attempts_open += 1
             draft.forbidden = ""
-            queued.append(
-                happened.Draft(ticket, draft.to, draft.text, len(draft.text.encode()), draft.key)
-            )
+            queued.append(happened.Draft(ticket, draft.to, draft.text, len(draft.text.encode()), draft.key))
         self.handle(happened.MessagesQueued(queued))
 
     def act(self, request: "happened.Act") -> None:

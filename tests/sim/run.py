@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from random import Random
 from unittest.mock import patch
 
+from tests.sim.actions import Actions
+from tests.sim.world import World
 from zchat.client.core import inbox, outbox
 from zchat.common import limits
-
-from .actions import Actions
-from .world import World
 
 
 class Failed(AssertionError):

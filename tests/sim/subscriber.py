@@ -4,13 +4,12 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tests.sim.network import Connection, Frames
 from zchat.client.core import events as happened
 from zchat.common import wire
 
-from .network import Connection, Frames
-
 if TYPE_CHECKING:
-    from .process import Process
+    from tests.sim.process import Process
 
 _RECONNECT_MS = 100
 

@@ -3,9 +3,9 @@
 from random import Random
 from typing import Any
 
-from .disk import DiskFaults
-from .model import Model
-from .schedule import Schedule
+from tests.sim.disk import DiskFaults
+from tests.sim.model import Model
+from tests.sim.schedule import Schedule
 
 
 class NetworkFaults:

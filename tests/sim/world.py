@@ -4,22 +4,21 @@ from itertools import count
 from random import Random
 from typing import Final
 
+from tests.sim.broker import Broker
+from tests.sim.installation import Installation
+from tests.sim.machine import Machine
+from tests.sim.model import Draft, Violation
+from tests.sim.pages import Pages
+from tests.sim.process import Process
+from tests.sim.surroundings import Surroundings
 from zchat.broker.core.limits import Limits
 from zchat.broker.store.memory import MemoryStore
 from zchat.common import wire
 
-from .broker import Broker
-from .installation import Installation
-from .machine import Machine
-from .model import Draft, Violation
-from .pages import Pages
-from .process import Process
-from .surroundings import Surroundings
-
 NICKS: Final = ("ann", "Bob", "cyd", "dan")
 ROOMS: Final = ("general", "ops", "dev", "den")
 HEALING_MS_MAX: Final = 240_000
-SILENCE_MS: Final = 12_000
+SILENCE_MS: Final = 20_000
 
 
 class World:
@@ -110,10 +109,9 @@ class World:
     def keyed_draft(self, nick: str, to: str) -> Draft:
         """A message with a key of its user, seldom with one that was used before."""
         used = [draft for draft in self.keyed if draft.nick == nick]
+        key = f"key-{next(self._keys)}"
         if used and self.rng.random() < 0.1:
-            key = self.rng.choice(used).key
-        else:
-            key = f"key-{next(self._keys)}"
+            key = self.rng.choice(used).key or key
         draft = self.draft(nick, to, key)
         self.keyed.append(draft)
         return draft

@@ -9,11 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from zchat.client.callers import Answer
 from zchat.client.history import Range, read
 from zchat.client.identity import Asked, Identity, find
 from zchat.client.messages import Message, Sent, Update
 from zchat.client.saving import Saving
-from zchat.client.shell import Answer, Options, Shell
+from zchat.client.shell import Options, Shell
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 from zchat.common.errors import Closed, ConfigurationError, Refused, Unreachable

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
-from itertools import count
 from socket import SOCK_STREAM
 from typing import Any, Final, NamedTuple, assert_never
 
+from zchat.client.callers import Answer, Callers, refused
 from zchat.client.core import effects as do
 from zchat.client.core.core import Core
 from zchat.client.core.cursors import Snapshot
@@ -33,8 +33,7 @@ from zchat.client.diagnosis import Finding, look
 from zchat.client.messages import Sent, Update
 from zchat.client.sockets import Sockets
 from zchat.common import wire
-from zchat.common.codes import Refusal
-from zchat.common.errors import Closed, OutcomeUnknown, Refused, Unreachable, WrongIdentity, ZchatError
+from zchat.common.errors import Closed, Refused, Unreachable, WrongIdentity, ZchatError
 from zchat.common.keys import KeyPair
 from zchat.common.links import Link
 
@@ -43,8 +42,6 @@ _OUTBOX_BYTES_MAX: Final = 8 * 1024 * 1024
 _CONSUMED_TOGETHER: Final = 256  # taken updates are told to the core in such numbers
 _LOOK_S: Final = 5.0
 _WRONG_KEYS: Final = 2  # handshakes in a row that fail before the link's key is called wrong
-
-Answer = tuple[wire.Done | wire.People | wire.Rooms | wire.Page | wire.Followed, list[wire.Segment]]
 
 
 class Options(NamedTuple):
@@ -78,10 +75,7 @@ class Shell:
             software=options.software,
         )
         self._sockets = Sockets(options.link.key, options.key, self._received, self.fail)
-        self._tickets = count(1)
-        self._futures: dict[int, asyncio.Future[Any]] = {}
-        self._keys: dict[int, str] = {}  # ids that the users chose, of the messages without an answer
-        self._reads: set[int] = set()  # tickets of what may be asked again without harm
+        self._callers = Callers(self.instance)
         self._drafts: list[Draft] = []  # posted and not yet given to the core
         self._drafts_bytes = 0
         self._flush: asyncio.Handle | None = None
@@ -162,13 +156,16 @@ class Shell:
             case do.Transmit(request=request):
                 self._sockets.transmit(request)
             case do.Acknowledge():
-                self._acknowledge(effect)
+                self._callers.acknowledge(effect)
+                self._check_empty()
             case do.Resolve(ticket=ticket, answer=answer, segments=segments):
-                self._settle([ticket], (answer, segments))
+                self._callers.resolve(ticket, (answer, segments))
             case do.Refuse(tickets=tickets, refusal=refusal, reason=reason):
-                self._reject(tickets, lambda _: _refused(refusal, reason))
+                self._callers.refuse(tickets, refusal, reason)
+                self._check_empty()
             case do.Abandon(tickets=tickets, handed_over=handed_over):
-                self._reject(tickets, lambda ticket: self._abandoned(ticket, handed_over))
+                self._callers.abandon(tickets, handed_over, self.error)
+                self._check_empty()
             case do.Connect():
                 self._connect()
             case do.Diagnose():
@@ -191,7 +188,7 @@ class Shell:
             case do.Save():
                 self._save()
             case do.Fail(refusal=code, reason=reason):
-                self.fail(_refused(code, reason))
+                self.fail(refused(code, reason))
             case _:
                 assert_never(effect)
 
@@ -278,11 +275,8 @@ class Shell:
 
     def post(self, to: str, text: str, key: str | None) -> tuple[int, asyncio.Future[Sent]]:
         """Put a message into the outbox, with those of the same turn of the loop."""
-        ticket = next(self._tickets)
-        future = self._futures[ticket] = self._loop.create_future()
+        ticket, future = self._callers.sends(key)
         size = len(text) if text.isascii() else len(text.encode())
-        if key is not None:
-            self._keys[ticket] = key
         self._drafts.append(Draft(ticket, to, text, size, key))
         self._drafts_bytes += size
         if self._flush is None:
@@ -316,75 +310,23 @@ class Shell:
 
     def ask(self, request: Act) -> tuple[int, asyncio.Future[Answer]]:
         """Give a request of a user to the core."""
-        ticket = next(self._tickets)
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._futures[ticket] = future
-        if not isinstance(request, wire.Join | wire.Leave | wire.SetTopic):
-            self._reads.add(ticket)
+        is_read = not isinstance(request, wire.Join | wire.Leave | wire.SetTopic)
+        ticket, future = self._callers.asks(is_read)
         self._handle(ActQueued(ticket, request))
         return ticket, future
 
     def follow(self, rooms: list[str]) -> tuple[int, asyncio.Future[Answer]]:
         """Have the core follow exactly these rooms."""
-        ticket = next(self._tickets)
-        future: asyncio.Future[Answer] = self._loop.create_future()
-        self._futures[ticket] = future
-        self._reads.add(ticket)
+        ticket, future = self._callers.asks(is_read=True)
         self._handle(FollowChanged(ticket, rooms))
         return ticket, future
 
     def give_up(self, ticket: int) -> None:
         """Nobody waits for this any more. If somebody does, it fails now."""
-        if ticket in self._futures:
+        if ticket in self._callers:
             self.flush()
             self._handle(GivenUp(ticket))
             self._check_empty()
-
-    # ---- answers ----
-
-    def _acknowledge(self, effect: do.Acknowledge) -> None:
-        pos, time_ms, counter, duplicate = effect.pos, effect.time_ms, effect.counter, effect.duplicate
-        futures, id_before = self._futures, f"~{self.instance}."
-        for ticket in effect.tickets:
-            future = futures.pop(ticket, None)
-            if future is not None and not future.done():
-                future.set_result(Sent(pos, time_ms, effect.key or f"{id_before}{counter}", duplicate))
-            pos += 1
-            counter += 1
-        if effect.key is not None:
-            self._keys.pop(effect.tickets[0], None)
-        self._check_empty()
-
-    def _settle(self, tickets: list[int], answer: Answer) -> None:
-        for ticket in tickets:
-            self._reads.discard(ticket)
-            future = self._futures.pop(ticket, None)
-            if future is not None and not future.done():
-                future.set_result(answer)
-
-    def _reject(self, tickets: list[int], error: Callable[[int], Exception]) -> None:
-        for ticket in tickets:
-            future = self._futures.pop(ticket, None)
-            if future is not None and not future.done():
-                future.set_exception(error(ticket))
-                if self._closing:
-                    future.exception()  # nobody has to look at it any more
-            self._reads.discard(ticket)
-            self._keys.pop(ticket, None)
-        self._check_empty()
-
-    def _abandoned(self, ticket: int, handed_over: bool) -> Exception:
-        if self.error is not None and not handed_over:
-            return self.error
-        if self._closing and not handed_over:
-            return Closed("the client was closed before this was handed over")
-        if ticket in self._reads:
-            return Unreachable("the broker did not answer in time")
-        if handed_over:
-            key = self._keys.get(ticket)
-            again = f"; repeat it with the id {key}" if key else ""
-            return OutcomeUnknown(f"it was handed over, but the broker gave no answer in time{again}", key)
-        return Unreachable("there is no connection to the broker; nothing was handed over")
 
     # ---- updates ----
 
@@ -446,7 +388,7 @@ class Shell:
             return
         self.flush()
         self.report_taken()
-        self._closing = True
+        self._closing = self._callers.closing = True
         flush = self.core.is_open
         for effect in self.core.handle(Stopped(), self._now_ms()):
             self._execute(effect)
@@ -479,9 +421,3 @@ class Shell:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.fail(error if isinstance(error, Exception) else RuntimeError(repr(error)))
-
-
-def _refused(refusal: Refusal, reason: str) -> ZchatError:
-    text = reason or refusal.meaning
-    identity = refusal in (Refusal.NICK_TAKEN, Refusal.KEY_BOUND)
-    return WrongIdentity(text) if identity else Refused(refusal, text)

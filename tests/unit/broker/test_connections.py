@@ -93,6 +93,16 @@ def test_the_keys_that_are_kept_out_are_bounded(connections: Connections) -> Non
     assert connections.is_shut_out("key1", 0) and connections.is_shut_out(f"key{SHUT_OUT_KEYS_MAX}", 0)
 
 
+def test_a_late_subscription_does_not_change_whose_a_connection_is(connections: Connections) -> None:
+    """What a flood left in the socket is read when its descriptor is another's already."""
+    connections.read(7, "ann", b"\0a")
+    for _ in range(SUBSCRIPTIONS_MAX + 1):
+        connections.subscribed(7, "flooder")
+    assert connections.cut("flooder", 0) == []
+    assert connections.subscribed(7, "ann")
+    assert connections.cut("ann", 0) == [7]
+
+
 # ---- with real connections ----
 
 Pair = tuple[socket.socket, socket.socket]

@@ -196,6 +196,33 @@ def test_two_hellos_of_one_instance_for_a_free_nick_make_one_session(play: Play)
     )
 
 
+def test_two_spellings_of_one_instance_make_one_session(play: Play) -> None:
+    other = ANN.elsewhere("b")
+    play.receive(ANN.asks(hello("Ann")), other.asks(hello("ann")))
+    assert play.effects.pop() == Transmit(
+        b"\0b", welcome(2, "ann", registered=True, as_of=2, heads=[("#general", 2, 2)])
+    )
+    play.skip()
+    play.receive(ANN.asks(wire.Ping(1, 1, 0, "")), other.asks(wire.Send(2, 1, 0, "#general", 0, ["a"])))
+    play.expect(
+        refused(ANN, 1, 1, Refusal.NOT_GREETED),
+        acked(other, 2, (1, 3)),
+        published(segment("#general", 2, 3, wire.Messages("ann", 1, 0, ["a"]))),
+    )
+
+
+def test_a_second_hello_before_the_welcome_takes_the_place_of_the_first(play: Play) -> None:
+    play.receive(ANN.asks(hello("ann", instance=1)), ANN.asks(hello("ann", instance=2)))
+    play.expect(
+        published(JOINED),
+        Transmit(ANN.peer, welcome(2, "ann", registered=True, as_of=2, heads=[("#general", 2, 2)])),
+    )
+    play.receive(ANN.asks(wire.Bye(2)))
+    play.elapse(20_000)
+    play.expect()
+    assert play.core.deadline_ms() is None  # no session is left
+
+
 def test_a_welcome_waits_for_its_own_registration(play: Play) -> None:
     """The second Hello is read while the registration of the nick is being written: the state has it."""
     play.hold()
@@ -427,6 +454,16 @@ def test_nothing_is_sent_to_a_session_that_is_silent_for_too_long(play: Play) ->
     assert {e.peer for e in play.effects if hasattr(e, "peer")} == {BOB.peer}
     play.skip()
     assert ann != bob
+
+
+def test_an_answer_to_a_session_that_is_silent_for_too_long_is_not_sent(play: Play) -> None:
+    ann = play.greet(ANN, "ann")
+    play.hold()
+    play.receive(ANN.asks(wire.Send(ann, 1, 0, "#general", 0, ["a"])))
+    play.now_ms += 15_001
+    play.carry_out(port.Write)
+    assert play.effects.pop(0) == published(segment("#general", 2, 3, wire.Messages("ann", 1, 0, ["a"])))
+    play.skip()  # presence
 
 
 @pytest.mark.parametrize("limits", [Limits(users_max=1), Limits(sessions_max=1)])

@@ -532,6 +532,18 @@ def test_the_doubt_ends_when_a_probe_succeeded_and_the_store_was_asked(both: Pla
     )
 
 
+def test_a_doubt_that_is_over_is_forgotten(both: Play) -> None:
+    both.store.fail_next(certain=False)
+    both.receive(ann(1, 0, "a"))
+    both.elapse(1_000)
+    both.skip()
+    both.receive(ann(1, 0, "a"))
+    both.expect(acked(ANN, A, (1, 5)), published(segment("#general", 4, 5, by("ann", 0, "a"))))
+    fail(both, certain=True)
+    both.receive(ann(1, 0, "a"), ann(2, 1, "b"))
+    both.expect(acked_again(ANN, A, 1, 5), refused(ANN, A, 2, Refusal.STORAGE_UNAVAILABLE))
+
+
 def test_what_was_in_doubt_turns_out_to_be_there(both: Play) -> None:
     """It was committed, whatever COMMIT said."""
     both.hold()

@@ -26,7 +26,14 @@ class Cursors:
     def position(self, conversation: str) -> int:
         """Up to where the conversation is complete."""
         position = self.positions.get(conversation, 0)
+        if position and conversation in self.joined:
+            return position
         return self.floor if position < self.floor else position
+
+    def join(self, room: str) -> None:
+        """Begin to read a room as a member, from where all is complete."""
+        self.positions[room] = max(self.positions.get(room, 0), self.floor)
+        self.joined.add(room)
 
     def move(self, conversation: str, position: int) -> None:
         """The conversation is complete up to `position`. Never moves back."""
@@ -37,6 +44,9 @@ class Cursors:
         """All conversations are complete up to `floor`: positions below say nothing any more."""
         if floor <= self.floor:
             return
+        for room in self.joined:
+            self.positions.setdefault(room, self.floor)
         self.floor = floor
-        for conversation in [c for c, position in self.positions.items() if position <= floor]:
+        passed = [c for c, position in self.positions.items() if position <= floor and c not in self.joined]
+        for conversation in passed:
             del self.positions[conversation]

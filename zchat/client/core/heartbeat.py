@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from zchat.client.core.effects import Effect, Transmit
-from zchat.client.core.reading import Listing
+from zchat.client.core.listing import Listing
 from zchat.common import wire
 
 _PAGES_MAX: Final = 10_000  # of one list of heads; a broker that goes on has gone mad

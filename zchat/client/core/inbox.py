@@ -97,7 +97,7 @@ class Inbox:
         if conversation == _FLOOR:
             taken.raise_floor(mark.position)
         elif conversation[0] == _JOINED:
-            taken.joined.add(conversation[1:])
+            taken.join(conversation[1:])
         elif conversation[0] == _LEFT:
             taken.joined.discard(conversation[1:])
         else:

@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from zchat.client.core.effects import Abandon, Acknowledge, Effect, Refuse, Transmit
 from zchat.client.core.events import Draft
+from zchat.client.core.sends import DoubtfulSend, FormedSend, Run
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 
@@ -22,69 +23,14 @@ DOUBT_MS: Final = 15_000  # for the answers to other transmissions of a Send tha
 _NOT_FINAL: Final = frozenset((Refusal.BUSY, Refusal.UNREADABLE, Refusal.NOT_GREETED))
 
 
-class _Run:
-    """Consecutive messages for one addressee that are no Send yet, by ticket."""
-
-    __slots__ = ("key", "size", "texts", "to")
-
-    def __init__(self, draft: Draft) -> None:
-        self.to = draft.to
-        self.key = draft.key
-        self.size = draft.size
-        self.texts = {draft.ticket: draft.text}
-
-    def drafts(self) -> Iterator[Draft]:
-        for ticket, text in self.texts.items():
-            yield Draft(ticket, self.to, text, len(text.encode()), self.key)
-
-
-class _Formed:
-    """A Send that has been formed: what is in it stays as it is until it is answered or given up whole."""
-
-    __slots__ = (
-        "counter",
-        "given_up",
-        "key",
-        "on_the_way",
-        "out_of_order",
-        "size",
-        "texts",
-        "tickets",
-        "to",
-        "token",
-    )
-
-    def __init__(self, run: _Run, token: int, counter: int) -> None:
-        self.to = run.to
-        self.key = run.key
-        self.size = run.size
-        self.tickets = list(run.texts)
-        self.texts = list(run.texts.values())
-        self.token = token
-        self.counter = counter
-        self.given_up: set[int] = set()
-        self.on_the_way = 0  # transmissions in this session that were not answered yet
-        self.out_of_order = False  # all of them were refused as out of order
-
-
-class _Doubtful(NamedTuple):
-    """A Send that was refused while another transmission of it was under way. That one is decided on, too,
-    and perhaps otherwise: the room may have come to be."""
-
-    formed: _Formed
-    refusal: Refusal
-    reason: str
-    due_ms: int
-
-
 class Outbox:
     """What is to be sent, and what was sent and is not answered. protocol.md, Sending."""
 
     def __init__(self, tokens: Iterator[int]) -> None:
         self._tokens = tokens
-        self._runs: deque[_Run] = deque()
-        self._formed: dict[int, _Formed] = {}  # by token, in the order of forming
-        self._doubtful: dict[int, _Doubtful] = {}  # by token, in the order of `due_ms`
+        self._runs: deque[Run] = deque()
+        self._formed: dict[int, FormedSend] = {}  # by token, in the order of forming
+        self._doubtful: dict[int, DoubtfulSend] = {}  # by token, in the order of `due_ms`
         self._formed_messages = 0
         self._formed_bytes = 0
         self._next_counter = 0
@@ -135,7 +81,7 @@ class Outbox:
                 run.texts[draft.ticket] = draft.text
                 run.size += draft.size
             else:
-                self._runs.append(_Run(draft))
+                self._runs.append(Run(draft))
         return effects
 
     def give_up(self, ticket: int, session: int | None, now_ms: int) -> list[Effect]:
@@ -219,7 +165,7 @@ class Outbox:
         self._progressed(now_ms)
         effects: list[Effect] = []
         if formed.on_the_way:
-            self._doubtful[token] = _Doubtful(formed, refusal, reason, now_ms + DOUBT_MS)
+            self._doubtful[token] = DoubtfulSend(formed, refusal, reason, now_ms + DOUBT_MS)
         else:
             effects.append(Refuse(formed.tickets, refusal, reason))
         return effects + self._passed(session, now_ms)
@@ -239,7 +185,7 @@ class Outbox:
         effects: list[Effect] = []
         while self._runs and self._has_room():
             run = self._runs.popleft()
-            formed = _Formed(run, next(self._tokens), self._next_counter)
+            formed = FormedSend(run, next(self._tokens), self._next_counter)
             if formed.key is None:
                 self._next_counter += len(formed.texts)
             self.waiting -= len(formed.texts)
@@ -264,7 +210,7 @@ class Outbox:
         grown = run.key is not None or len(self._runs) > 1 or len(run.texts) >= self._send_messages_max
         return count < (SENDS_MAX if grown else GROWING_SENDS_MAX)
 
-    def _fits(self, run: _Run, draft: Draft) -> bool:
+    def _fits(self, run: Run, draft: Draft) -> bool:
         return (
             run.to == draft.to
             and run.key is None
@@ -288,7 +234,7 @@ class Outbox:
         self.waiting = self.waiting_bytes = 0
         return self.queue(drafts)
 
-    def _remove(self, formed: _Formed) -> None:
+    def _remove(self, formed: FormedSend) -> None:
         del self._formed[formed.token]
         self._formed_messages -= len(formed.texts)
         self._formed_bytes -= formed.size
@@ -328,7 +274,7 @@ class Outbox:
             effects = []
         return effects + self.form(session, now_ms)
 
-    def _out_of_order(self, formed: _Formed, session: int, now_ms: int) -> list[Effect]:
+    def _out_of_order(self, formed: FormedSend, session: int, now_ms: int) -> list[Effect]:
         """Each transmission is answered, so this answer counts only when it is the last. And only the oldest
         Send starts a resend: those behind it were out of order because of it."""
         if formed.on_the_way:
@@ -354,7 +300,7 @@ class Outbox:
         self._resend_ms = now_ms + self._timeout_ms
         return [self._transmit(formed, session) for formed in self._formed.values()]
 
-    def _transmit(self, formed: _Formed, session: int) -> Effect:
+    def _transmit(self, formed: FormedSend, session: int) -> Effect:
         formed.on_the_way += 1
         formed.out_of_order = False
         request: wire.Request

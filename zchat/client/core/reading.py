@@ -6,6 +6,7 @@ from zchat.client.core.cursors import Cursors, Snapshot
 from zchat.client.core.effects import Deliver, Effect, Save
 from zchat.client.core.fetches import Fetches, Wanted
 from zchat.client.core.inbox import Inbox
+from zchat.client.core.listing import Listing
 from zchat.client.messages import entries_of, positions_in
 from zchat.common import wire
 from zchat.common.codes import Refusal
@@ -13,24 +14,6 @@ from zchat.common.codes import Refusal
 _FRUITLESS_MAX: Final = 8  # pages without news before the broker's word is taken that there are none
 _NOW: Final = 2**53  # behind every position
 _GONE: Final = frozenset((Refusal.NO_SUCH_ROOM, Refusal.NO_SUCH_USER))
-
-
-class Listing:
-    """A list of heads, as its pages come: complete up to `as_of`, reached when nothing is `behind`.
-
-    `is_first`: of its session. `covers_followed`: the session followed what is to be followed before it was
-    asked for the list; otherwise the list says nothing about those rooms, and the floor cannot rise to it.
-    """
-
-    def __init__(self, is_first: bool, covers_followed: bool) -> None:
-        self.is_first = is_first
-        self.covers_followed = covers_followed
-        self.as_of: int | None = None
-        self.rooms: set[str] = set()
-        self.behind: dict[str, int] = {}
-
-    def page(self, as_of: int) -> None:
-        self.as_of = as_of if self.as_of is None else min(self.as_of, as_of)
 
 
 class Reading:
@@ -46,6 +29,7 @@ class Reading:
         self.nick = ""
         self.fresh = self.inbox.fresh
         self.requested: set[str] = set()  # rooms to be followed, as typed, in lower case
+        self._left: dict[str, int] = {}  # rooms that were left, and where
         self.rooms_changed = False  # since this was set to False
         self._resume = resume
         self._fetches = fetches
@@ -94,6 +78,8 @@ class Reading:
                 self._starts[conversation] = head.start
                 self._adopt(head, is_certain=is_welcome)
             if not self._reads(conversation):
+                if head.pos > self.cursors.position(conversation):
+                    listing.covers_followed = False  # it may be read soon: the floor must not pass it
                 continue
             if head.pos > self.cursors.position(conversation):
                 listing.behind[conversation] = head.pos
@@ -112,11 +98,12 @@ class Reading:
                 self.fresh = self.inbox.fresh = False
                 effects.append(Save())
             self._unseen = self.cursors.joined - listing.rooms
-            for room in self._unseen:
+            for room in sorted(self._unseen):
                 self._want(room)
         if self._sweep is None and listing.covers_followed:
             for conversation in list(listing.behind):
-                if self.cursors.position(conversation) >= listing.behind[conversation]:
+                reached = self.cursors.position(conversation) >= listing.behind[conversation]
+                if reached or not self._reads(conversation):
                     del listing.behind[conversation]
             self._sweep = listing
             self._advance_sweep()
@@ -135,10 +122,11 @@ class Reading:
                 self._join(room)
             return
         position = cursors.position(room)
-        if not self.fresh and head.pos <= position:
+        if head.start <= self._left.get(room, -1):
             return  # it was left: the list is older than that
+        is_known = room in cursors.positions
         self._join(room)
-        if self.fresh and self._resume and room not in cursors.positions:
+        if self.fresh and self._resume and not is_known:
             self._reach(room, head.pos)
         elif head.start > position:
             self._reach(room, head.start)
@@ -266,6 +254,8 @@ class Reading:
         room = f"#{typed}"
         if room not in self.cursors.joined:
             room = next((r for r in self.cursors.joined if r.casefold() == room.casefold()), room)
+        if 0 < position <= self.cursors.position(room):
+            return  # the entry was here before this answer, and perhaps a later joining as well
         if room in self.cursors.joined:
             if room not in self.cursors.followed:
                 self._reach(room, position)
@@ -292,7 +282,7 @@ class Reading:
 
     def _join(self, room: str) -> None:
         if room not in self.cursors.joined:
-            self.cursors.joined.add(room)
+            self.cursors.join(room)
             self.rooms_changed = True
             self.inbox.membership_changed(room, joined=True)
 
@@ -301,9 +291,11 @@ class Reading:
         tells old segments from new ones. But if a list has told of a later joining, it is with that one that
         reading goes on."""
         start = self._starts.pop(room, 0)
-        if start > position:
+        if start > position and room not in self.cursors.followed:
             self._reach(room, start - 1)
             return
+        if position != _NOW:
+            self._left[room] = position
         if room in self.cursors.joined:
             self.cursors.joined.discard(room)
             self.rooms_changed = True

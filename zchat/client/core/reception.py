@@ -8,7 +8,8 @@ from zchat.client.core.effects import Abandon, Announce, Deliver, Effect, Refuse
 from zchat.client.core.events import HeadsPublished, PageReceived
 from zchat.client.core.fetches import Fetches
 from zchat.client.core.heartbeat import Heartbeat
-from zchat.client.core.reading import Listing, Reading
+from zchat.client.core.listing import Listing
+from zchat.client.core.reading import Reading
 from zchat.client.core.session import Session
 from zchat.client.core.subscriptions import Subscriptions
 from zchat.client.messages import Came, Status, Update, Went
@@ -71,6 +72,8 @@ class Reception:
         effects = self._turn(listing, welcome.next, now_ms)
         self.reading.rooms_changed = False
         effects += self._subscriptions.welcomed(welcome, self.reading.rooms, now_ms)
+        if self._tickets and self._subscriptions.is_settled:
+            effects += self._subscriptions.follow(now_ms)
         return effects + self._told_if_over_router()
 
     def suspended(self) -> None:

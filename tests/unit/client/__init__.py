@@ -1,0 +1,1 @@
+"""Tests of the client: its core with plays, its sockets with brokers."""

@@ -1,0 +1,90 @@
+"""Rooms that the user joins and leaves while they are followed, or not read at all."""
+
+import pytest
+
+from tests.unit.client.play import Play, heads, message, said, segment
+from zchat.client.core.effects import Deliver, Resolve, Transmit, Unsubscribe
+from zchat.client.core.events import FollowChanged, SegmentDelivered
+from zchat.client.messages import MemberJoined, MemberLeft
+from zchat.common import wire
+
+GENERAL, TEA = "#general", "#tea"
+
+
+@pytest.fixture
+def following(open_play: Play) -> Play:
+    """Following #tea, which begins behind position 8."""
+    open_play.happen(FollowChanged(1, ["tea"]))
+    open_play.answer(wire.Followed(1, 1, 9, heads([(TEA, 8, 8)]), "nonce-1"))
+    open_play.forget()
+    return open_play
+
+
+def test_the_joining_of_others_begins_no_reading(open_play: Play) -> None:
+    play = open_play
+    play.happen(SegmentDelivered(1, segment(TEA, 6, 7, wire.Joined("bob", False))))
+    play.publish(segment(TEA, 6, 7, wire.Joined("Ann", True)), segment(TEA, 7, 8, said("ann", "x")))
+    play.expect()
+    assert play.core.joined == {GENERAL}
+
+
+def test_a_followed_room_that_is_joined_is_read_also_when_it_is_followed_no_longer(following: Play) -> None:
+    play = following
+    play.publish(segment(TEA, 8, 9, wire.Joined("ann", False)))
+    play.expect(Deliver([MemberJoined(9, 1000, "tea", "ann", False)]))
+    assert play.core.joined == {GENERAL, TEA}
+    play.happen(FollowChanged(2, []))
+    play.answer(wire.Followed(1, 2, 9, [], "nonce-2"))
+    assert Unsubscribe(wire.room_topic("tea")) not in play.wanted
+    play.forget()
+    play.publish(segment(TEA, 9, 10, said("bob", "hi")))
+    play.expect(Deliver([message(TEA, 9, 10, "bob", "hi")]))
+
+
+def test_a_followed_room_that_is_left_is_read_further(following: Play) -> None:
+    play = following
+    play.publish(segment(TEA, 8, 9, wire.Joined("ann", False)), segment(TEA, 9, 10, wire.Left("ann")))
+    play.forget()
+    assert play.core.joined == {GENERAL}
+    play.publish(segment(TEA, 10, 11, said("bob", "hi")))
+    play.expect(Deliver([message(TEA, 10, 11, "bob", "hi")]))
+
+
+def test_the_leaving_of_others_ends_no_reading(open_play: Play) -> None:
+    play = open_play
+    play.publish(segment(GENERAL, 5, 6, wire.Left("bob")), segment(GENERAL, 6, 7, said("cat", "hi")))
+    play.expect(
+        Deliver([MemberLeft(6, 1000, "general", "bob")]), Deliver([message(GENERAL, 6, 7, "cat", "hi")])
+    )
+    assert play.core.joined == {GENERAL}
+
+
+def test_what_was_said_before_we_left_is_not_looked_for_any_more(open_play: Play) -> None:
+    """The broker says that we have left at 9; 6 to 8 were lost. The floor does not wait for them."""
+    play = open_play
+    play.ask(1, wire.Leave(0, 0, "general"))
+    play.publish(segment(GENERAL, 7, 8, said("bob", "gap")))
+    play.forget()
+    play.answer(wire.Done(1, 1, 9))
+    play.expect(Resolve(1, wire.Done(1, 1, 9), []), Unsubscribe(wire.room_topic("general")))
+    play.page(1, 2, GENERAL, 9, segment(GENERAL, 5, 7, said("bob", "late")))
+    play.expect()
+    play.wait(5_000)
+    play.answer(wire.Heads(1, 3, 12, [], ""))
+    assert play.core.snapshot().floor == 12
+
+
+def test_a_room_that_is_joined_again_begins_with_the_later_joining(open_play: Play) -> None:
+    play = open_play
+    play.publish(segment(GENERAL, 5, 6, wire.Left("ann")))
+    play.happen(SegmentDelivered(1, segment(GENERAL, 9, 10, wire.Joined("ann", False))))
+    play.publish(segment(GENERAL, 6, 9, said("bob", "between")))
+    play.publish(segment(GENERAL, 10, 11, said("bob", "after")))
+    told = [update for effect in play.wanted if isinstance(effect, Deliver) for update in effect.updates]
+    assert told == [
+        MemberLeft(6, 1000, "general", "ann"),
+        MemberJoined(10, 1000, "general", "ann", False),
+        message(GENERAL, 10, 11, "bob", "after"),
+    ]
+    follows = [e.request for e in play.wanted if isinstance(e, Transmit)]
+    assert follows == [wire.Follow(1, 1, [], False)]  # a new round, since a gap may lie between
