@@ -141,14 +141,14 @@ def test_another_instance_is_another_session(connect: Connect, ann: Client) -> N
 
 def test_two_hellos_of_one_instance_at_once(connect: Connect) -> None:
     """A client that gave up waiting says Hello on new sockets, and both arrive."""
-    for _ in range(20):
+    for _ in range(10):
         one = connect()
         other = connect(key=one.key)
         nick = unused("ann")
         for client in (one, other):
             client.say(hello(nick))
         for client in (one, other):
-            client.dealer.poll(200)
+            client.dealer.poll(100)
         sessions = []
         for client in (one, other):
             if client.dealer.poll(0):
