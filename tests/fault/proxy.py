@@ -6,6 +6,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from tests.fault.clients import DEADLINE_S
 from zchat.common.links import Link, parse
 
 _PIECE_BYTES = 64 * 1024
@@ -46,7 +47,8 @@ class Proxy:
         """Returns when so many bytes more came from the broker, and all connections are broken."""
         self._bytes_left = answers_bytes
         self._broken.clear()
-        await self._broken.wait()
+        async with asyncio.timeout(DEADLINE_S):
+            await self._broken.wait()
 
     def _carried(self, answers_bytes: int) -> None:
         if self._bytes_left is not None:

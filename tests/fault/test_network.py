@@ -85,7 +85,7 @@ async def _stall(broker: BrokerProcess, directory: Path, until_noticed: bool) ->
 
 
 def test_connections_that_break_within_a_page(broker: BrokerProcess, tmp_path: Path, long: bool) -> None:
-    asyncio.run(_cut_pages(broker, tmp_path, 300 if long else 25))
+    asyncio.run(_cut_pages(broker, tmp_path, 300 if long else 15))
 
 
 async def _cut_pages(broker: BrokerProcess, directory: Path, cuts: int) -> None:
@@ -95,8 +95,9 @@ async def _cut_pages(broker: BrokerProcess, directory: Path, cuts: int) -> None:
         for number in range(messages):
             await sender.send("general", f"segment {number}")
     async with Proxy(broker.link) as proxy:
-        start = ClientProcess, str(proxy.link), "reader", directory / "state", "--history", "general"
-        with await asyncio.to_thread(*start) as reader:
+        state, options = directory / "state", ("--history", "general")
+        reading = await asyncio.to_thread(ClientProcess, str(proxy.link), "reader", state, *options)
+        with reading as reader:
             for _ in range(cuts):
                 await asyncio.to_thread(reader.out.until, lambda line: line == f"whole {messages}")
                 await proxy.cut_after(random.randrange(1, 300_000))

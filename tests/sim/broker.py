@@ -21,7 +21,7 @@ from zchat.broker.core.events import (
     Subscribed,
 )
 from zchat.broker.core.limits import Limits
-from zchat.broker.core.port import Append, Load, LoadInstance, Look, Ordered, Read, Report, Write
+from zchat.broker.core.port import Append, Load, Loaded, LoadInstance, Look, Ordered, Read, Report, Write
 from zchat.broker.store.memory import MemoryStore
 from zchat.common import wire
 
@@ -54,6 +54,7 @@ class Broker:
         self._subscriptions: deque[tuple[Connection, bytes]] = deque()
         self._reports: deque[Report] = deque()
         self._losses: deque[bytes] = deque()
+        self._loaded = False
         self._asking: Connection | None = None  # whose subscription was read last
         self._execute(self.core.start())
 
@@ -121,8 +122,10 @@ class Broker:
         while self._losses:
             self._lose(self._losses.popleft())
         while self._reports:
-            self._handle(self._reports.popleft())
-        while self._subscriptions:
+            report = self._reports.popleft()
+            self._handle(report)
+            self._loaded = self._loaded or isinstance(report, Loaded)
+        while self._subscriptions and self._loaded:  # before, nobody has any rights
             self._subscription(*self._subscriptions.popleft())
         if self.core.accepting:
             self._read_requests()
@@ -158,9 +161,13 @@ class Broker:
     def _subscription(self, connection: Connection, data: bytes) -> None:
         if data[:1] == b"\1":
             self._asking = connection
+            connection.asked.add(data[1:])
             self._handle(Subscribed(connection.key, data[1:]))
+            if data[1:2] == b"~" and data[1:] in connection.topics:
+                self._around.model.confirmed(connection)
         else:
             connection.topics.discard(data[1:])
+            connection.asked.discard(data[1:])
 
     def _lose(self, peer: bytes) -> None:
         self._peers.pop(peer, None)

@@ -75,7 +75,7 @@ class Installation:
 
 
 class Reader:
-    """What one process gives its user: in order, without gaps, nothing twice, nothing but what is in the log."""
+    """What one process gives its user: in order, without gaps, nothing twice, and only what is in the log."""
 
     def __init__(self, model: Model, installation: Installation) -> None:
         self._model = model

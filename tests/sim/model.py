@@ -18,7 +18,7 @@ class Violation(AssertionError):
 
 
 class Entry(NamedTuple):
-    """A durable entry. `id` is (instance, counter) or a key, empty for acts; `text` a message's or a topic."""
+    """A durable entry. `id` is (instance, counter) or a key, empty for acts; `text` message or topic."""
 
     pos: int
     prev: int
@@ -232,6 +232,12 @@ class Model:
             self._heads(answer.session, answer.heads, answer.as_of)
         elif isinstance(answer, wire.Presence):
             self._people(person.nick for person in answer.changes)
+
+    def confirmed(self, connection: Connection) -> None:
+        """A nonce was answered: all that was asked for before is in force."""
+        rooms = {wire.room_topic(room[1:]) for room in self.rooms}
+        missing = connection.asked & (rooms | {wire.HERE}) - connection.topics
+        _check(not missing, f"{missing} of {connection.owner.nick} is not in force")
 
     def _told_stored(self, session: int, row: wire.Stored) -> None:
         owner = self._owners.get(session)

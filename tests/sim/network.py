@@ -81,6 +81,7 @@ class Connection:
         self.weather = weather
         self.broker: Broker | None = None
         self.topics: set[bytes] = set()  # approved
+        self.asked: set[bytes] = set()  # and asked for
         self.open_at_client = False
         self.open_at_broker = False
         self.silent = False  # nothing gets through any more, whoever knows it

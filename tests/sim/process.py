@@ -149,6 +149,8 @@ class Process:
             self._around.note(f"{self.nick}.{self.instance}", event, effects)
         for effect in effects:
             self._execute(effect)
+        if self._subscriber is not None and self._subscriber.unconfirmed:
+            raise Violation(f"{self.nick} subscribed {self._subscriber.unconfirmed} after the nonce")
         deadline_ms = self.core.deadline_ms()
         if deadline_ms is not None:
             self._alarm.set(max(deadline_ms, self._schedule.now_ms) + self._rng.randint(1, 3))

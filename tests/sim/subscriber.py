@@ -25,6 +25,7 @@ class Subscriber:
         self._topics: Counter[bytes] = Counter()
         self._connection: Connection | None = None
         self._unused = False  # since it was connected again
+        self.unconfirmed: set[bytes] = set()  # topics that came after the last nonce
         self._closed = False
         self._try()
 
@@ -32,6 +33,10 @@ class Subscriber:
         """ZMQ_SUBSCRIBE. libzmq counts, and tells of the first."""
         self.touch()
         self._topics[topic] += 1
+        if topic[:1] == b"~":
+            self.unconfirmed.clear()
+        else:
+            self.unconfirmed.add(topic)
         if self._topics[topic] == 1:
             self._tell(b"\1" + topic)
 

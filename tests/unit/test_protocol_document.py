@@ -22,7 +22,9 @@ UNIONS = {"Requests": set(get_args(wire.Request)), "Answers": set(get_args(wire.
 STRUCTS = {
     struct
     for _, struct in inspect.getmembers(wire, inspect.isclass)
-    if issubclass(struct, msgspec.Struct) and struct not in (msgspec.Struct, wire.Unknown)
+    if issubclass(struct, msgspec.Struct)
+    and struct not in (msgspec.Struct, wire.Unknown)
+    and not struct.__name__.startswith("_")
 }
 GROUPS = {**UNIONS, "Parts": STRUCTS - set().union(*UNIONS.values())}
 DECODERS = {"Requests": wire.decode_request, "Answers": wire.decode_answer, "Parts": wire.decode_segment}

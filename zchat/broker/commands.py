@@ -72,8 +72,9 @@ def broker(
         _say_who_gets_in(address, guessed)
         log.info("started at=%s", links.authority(address, port))
 
+    store = SqliteStore(directory.database)
     server = Server(
-        SqliteStore(directory.database),
+        store,
         key,
         host=address,
         port=port,

@@ -61,9 +61,6 @@ class Server:
         self._log = log
         self._ready: Callable[[], None] | None = ready
         self._stopped_at: float | None = None
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
         self._connections = Connections()
         self._lost: list[bytes] = []  # peers whose end is not told to the core yet
         self._flood_due_ms = 0
@@ -73,6 +70,9 @@ class Server:
         self._router_watched = False
         self._sockets = Sockets(key, host, port)
         self._router, self._xpub = self._sockets.router, self._sockets.xpub
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
         self._threads = StoreThreads(store)
         self._core = Core(
             broker_limits or Limits(),

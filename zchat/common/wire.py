@@ -410,14 +410,29 @@ class Malformed(ValueError):
     """The bytes are no message. `str()` says why, without quoting them."""
 
 
+class _RawSegment(Struct, array_like=True):
+    """A segment whose entries are not looked at."""
+
+    conversation: Conversation
+    prev: Position
+    first: Position
+    last: Position
+    time_ms: Milliseconds
+    entries: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=limits.SEGMENT_ENTRIES_MAX)]
+
+
+class _Tagged(Struct, array_like=True):
+    """The tag of an entry; the fields behind it are not looked at."""
+
+    number: int
+
+
 encode: Final = msgspec.msgpack.Encoder().encode
 _request: Final[msgspec.msgpack.Decoder[Request]] = msgspec.msgpack.Decoder(Request)
 _answer: Final[msgspec.msgpack.Decoder[Answer]] = msgspec.msgpack.Decoder(Answer)
 _segment: Final = msgspec.msgpack.Decoder(Segment)
-_RawEntries = Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=limits.SEGMENT_ENTRIES_MAX)]
-_raw_segment: Final = msgspec.msgpack.Decoder(
-    tuple[Conversation, Position, Position, Position, Milliseconds, _RawEntries]
-)
+_raw_segment: Final = msgspec.msgpack.Decoder(_RawSegment)
+_tagged: Final = msgspec.msgpack.Decoder(_Tagged)
 _entry: Final[msgspec.msgpack.Decoder[Entries]] = msgspec.msgpack.Decoder(Entries)
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError, ValueError)
 
@@ -448,15 +463,12 @@ def decode_segment(frame: bytes) -> Segment:
     except _UNREADABLE:
         pass
     try:
-        conversation, prev, first, last, time_ms, raw = _raw_segment.decode(frame)
-        entries: list[Entries] = [_entry_or_unknown(one) for one in raw]
+        raw = _raw_segment.decode(frame)
+        entries = [_entry_or_unknown(one) for one in raw.entries]
     except _UNREADABLE as error:
         raise Malformed(f"{error}"[:200]) from None
-    return Segment(conversation, prev, first, last, time_ms, entries)
+    return Segment(raw.conversation, raw.prev, raw.first, raw.last, raw.time_ms, entries)
 
 
 def _entry_or_unknown(raw: msgspec.Raw) -> Entries:
-    fields = msgspec.msgpack.decode(raw)
-    if isinstance(fields, list) and fields and isinstance(fields[0], int) and fields[0] > LAST_ENTRY_TAG:
-        return Unknown()
-    return _entry.decode(raw)
+    return Unknown() if _tagged.decode(raw).number > LAST_ENTRY_TAG else _entry.decode(raw)

@@ -1,1 +1,5 @@
-"""Tests of the client: its core with plays, its sockets with brokers."""
+"""Tests of the client: its core as conversations (play.py), its sockets against brokers."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.unit.client.play")

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.client.play import Play, drafts, heads, hello, message, said, segment, welcome
 from zchat.client.core import inbox
 from zchat.client.core.cursors import Snapshot
-from zchat.client.core.effects import Connect, Deliver, Transmit
+from zchat.client.core.effects import Abandon, Connect, Deliver, Transmit
 from zchat.client.core.events import (
     Disconnected,
     HandshakeSucceeded,
@@ -75,6 +75,21 @@ def test_a_refusal_of_another_transmission_cannot_come_in_the_next_session(open_
     play.refuse(1, 1, Refusal.NO_SUCH_ROOM)
     play.answer(wire.Ack(1, [wire.Stored(1, 6, 1000, False)]))
     play.expect()
+
+
+def test_what_is_in_doubt_stays_unknown_when_the_session_is_over(open_play: Play) -> None:
+    """One transmission was refused; the answer to the other one was lost with the session."""
+    play = open_play
+    play.happen(drafts(1, "#none", "a"))
+    play.wait(2_000)
+    play.refuse(1, 1, Refusal.NO_SUCH_ROOM)
+    play.happen(Disconnected())
+    play.wait(100)
+    play.happen(HandshakeSucceeded())
+    play.forget()
+    play.answer(welcome(2, (), floor=5))
+    assert Abandon([1], handed_over=True) in play.wanted
+    assert play.core.outbox.is_empty
 
 
 # ---- a slower conversation ----
@@ -152,6 +167,20 @@ def test_a_page_of_a_session_that_is_over_is_ignored(open_play: Play) -> None:
     play.expect()
     play.page(2, 2, GENERAL, 7, *missing)
     play.expect(Deliver([message(GENERAL, 5, 6, "bob", "a")]), Deliver([message(GENERAL, 6, 7, "bob", "b")]))
+
+
+def test_while_a_hello_is_unanswered_no_other_one_is_said() -> None:
+    """It was said twice. The second one ends the session of the first, and its Welcome is on its way."""
+    play = Play()
+    play.happen(Started(), HandshakeSucceeded())
+    play.wait(2_000)
+    play.answer(welcome())
+    play.wait(1_500)
+    play.forget()
+    play.refuse(1, 1, Refusal.NOT_GREETED)
+    assert not [effect for effect in play.wanted if isinstance(effect, Transmit)]
+    play.answer(welcome(2, (), floor=5))
+    assert play.core.is_open
 
 
 def test_a_user_who_takes_nothing_stops_repairs_also_those_under_way(

@@ -1,0 +1,1 @@
+"""Laws: what holds for all input, tried by Hypothesis with input that it makes up."""

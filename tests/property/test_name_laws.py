@@ -1,0 +1,97 @@
+"""Names: the rule gives one form, that form passes the rule, and anything else is an InvalidName."""
+
+import unicodedata
+from collections.abc import Callable
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from zchat.common import limits, names
+
+Rule = Callable[[str], str]
+
+every_rule = pytest.mark.parametrize("rule", [names.nick, names.folded, names.room], ids=lambda r: r.__name__)
+
+ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=40)  # lone surrogates as well
+
+# Where case, width, composition and length change, in scripts that a name may be written in.
+_STRANGE = st.sampled_from(
+    "aZ0._-#@+ ,:ß\u1e9eİıſςΣϹϲǅﬁＡａ１ﾊﾟ゛ガ가각\u1112\u1161\u11abe\u0301\u0308\u0345\u0130\u212b\u2126"
+)
+_LETTERS = st.characters(categories=("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Nd"))
+_LATIN = st.characters(max_codepoint=0x24F, categories=("Lu", "Ll", "Lt", "Nd"))
+_GREEK = st.characters(min_codepoint=0x370, max_codepoint=0x3FF, categories=("Lu", "Ll"))
+_WIDE = st.characters(min_codepoint=0x20000, max_codepoint=0x2A6D6, categories=("Lo",))  # four bytes each
+
+NAMELIKE = st.one_of(
+    *[st.text(alphabet, max_size=34) for alphabet in (_STRANGE, _LETTERS, _LATIN, _GREEK, _WIDE)],
+    st.text(_LATIN | _STRANGE, min_size=1, max_size=6),
+)
+
+
+def obeyed(rule: Rule, typed: str) -> str | None:
+    """The form that the rule gives, None for what it refuses; nothing but InvalidName is raised."""
+    try:
+        return rule(typed)
+    except names.InvalidName:
+        return None
+
+
+@every_rule
+@settings(max_examples=200)
+@given(typed=ANY_TEXT | NAMELIKE)
+@example(typed="\ud800")
+@example(typed="a" * 32 + " ")
+@example(typed="ŉ" * 32)
+def test_the_form_of_a_name_is_kept_by_the_rule(rule: Rule, typed: str) -> None:
+    form = obeyed(rule, typed)
+    if form is not None:
+        assert rule(form) == form
+
+
+@settings(max_examples=300)
+@given(typed=ANY_TEXT | NAMELIKE)
+@example(typed="ϹϹ")  # lower-cased as it was typed, it is another name
+def test_a_nick_is_compared_like_what_was_typed(typed: str) -> None:
+    nick = obeyed(names.nick, typed)
+    if nick is None:
+        assert obeyed(names.folded, typed) is None
+    else:
+        assert obeyed(names.folded, nick) == obeyed(names.folded, typed)
+
+
+@settings(max_examples=200)
+@given(typed=NAMELIKE)
+def test_case_and_spaces_around_it_make_no_other_nick(typed: str) -> None:
+    nick, folded = obeyed(names.nick, typed), obeyed(names.folded, typed)
+    assert obeyed(names.room, typed) == folded
+    if folded is not None:
+        assert obeyed(names.nick, folded) == folded
+    if len(typed) <= limits.NAME_CHARACTERS_MAX - 2:
+        assert obeyed(names.nick, f" {typed} ") == nick
+
+
+@every_rule
+@settings(max_examples=200)
+@given(typed=ANY_TEXT | NAMELIKE)
+def test_a_name_is_short_and_has_nothing_unseen_and_no_comma(rule: Rule, typed: str) -> None:
+    name = obeyed(rule, typed)
+    if name is None:
+        return
+    assert 1 <= len(name) <= 32
+    assert len(name.encode()) <= 64
+    assert "," not in name
+    assert not {"Cc", "Cf", "Cs", "Co", "Cn", "Zs", "Zl", "Zp"} & set(map(unicodedata.category, name))
+
+
+def test_the_names_that_are_tried_are_not_all_refused() -> None:
+    kept = []
+
+    @settings(max_examples=200)
+    @given(typed=NAMELIKE)
+    def collect(typed: str) -> None:
+        kept.append(obeyed(names.folded, typed) is not None)
+
+    collect()
+    assert sum(kept) > len(kept) // 10
