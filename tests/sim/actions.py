@@ -49,20 +49,24 @@ class Actions:
             "set the clock": (0.3, self._clock),
             "intrude": (0.2, self._intrude),
         }
-        self._names = list(self._table)
+        self.names = list(self._table)
         self._weights = [weight for weight, _ in self._table.values()]
         self._pauses_ms = rng.choice(((0, 1, 5, 50), (0, 5, 50, 500), (0, 50, 1_000, 5_000)))
 
     def step(self) -> None:
         """One thing happens, and some time passes."""
-        (name,) = self._rng.choices(self._names, self._weights)
-        self._world.model.stats[name] += 1
-        self._world.around.note("world", name)
-        self._table[name][1]()
+        (name,) = self._rng.choices(self.names, self._weights)
+        self.do(name)
         pause_ms = self._rng.choice(self._pauses_ms)
         if self._rng.random() < 0.01:
             pause_ms = self._rng.randint(5_000, 40_000)
         self._world.schedule.advance(self._rng.randint(0, pause_ms))
+
+    def do(self, name: str) -> None:
+        """This happens, one of `names`."""
+        self._world.model.stats[name] += 1
+        self._world.around.note("world", name)
+        self._table[name][1]()
 
     def last_words(self) -> None:
         """Something is said, and of its deliveries nothing arrives; then nobody says anything any more."""

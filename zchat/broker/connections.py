@@ -88,7 +88,7 @@ class Connections:
     def subscribed(self, descriptor: int, key: str) -> bool:
         """A subscription was read from the connection. False: it is ignored, for it asked for too many."""
         connection = self._by_descriptor.get(descriptor)
-        if connection is None:
+        if connection is None or connection.key not in ("", key):  # left over from one before it
             return True
         connection.key = key
         connection.was_read = True

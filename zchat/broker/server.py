@@ -238,6 +238,8 @@ class Server:
                 key, descriptor = str(frame.get("User-Id")), int(frame.get(zmq.SRCFD))
             except zmq.ZMQError:  # the unsubscription of a connection that is gone
                 continue
+            if self._connections.is_shut_out(key, _now_ms()):
+                continue
             if data[:1] == b"\1":
                 if self._connections.subscribed(descriptor, key):
                     self._handle(Subscribed(key, data[1:]))
@@ -291,6 +293,7 @@ class Server:
 
     def _cut(self, key: str, why: str) -> None:
         """Cut the connections of a key, once each."""
+        self._read_monitors()  # so that no descriptor is taken for one before it
         descriptors = self._connections.cut(key, _now_ms())
         if descriptors:
             self._log("cut", why)
