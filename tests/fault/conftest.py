@@ -15,6 +15,7 @@ from tests.fault.faulty import SmallDisk
 from tests.processes import BrokerProcess
 
 _DISK_MIB = 16
+_LONG_S = 900  # for one test in its long form
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,8 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def long(request: pytest.FixtureRequest) -> bool:
-    """The long form is wanted: `--long`, or ZCHAT_TESTS_LONG in the environment."""
-    return bool(request.config.getoption("--long", default=False) or os.environ.get("ZCHAT_TESTS_LONG"))
+    """The long form is wanted."""
+    return _is_long(request.config)
 
 
 @pytest.fixture
@@ -33,6 +34,18 @@ def broker(tmp_path: Path) -> Iterator[BrokerProcess]:
     """A broker for one test."""
     with BrokerProcess(tmp_path / "broker") as process:
         yield process
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if _is_long(config):
+        for item in items:
+            if item.path.parent == Path(__file__).parent:
+                item.add_marker(pytest.mark.timeout(_LONG_S))
+
+
+def _is_long(config: pytest.Config) -> bool:
+    """`--long`, or ZCHAT_TESTS_LONG in the environment."""
+    return bool(config.getoption("--long", default=False) or os.environ.get("ZCHAT_TESTS_LONG"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

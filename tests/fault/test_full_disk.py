@@ -25,7 +25,7 @@ _CANNOT_START = 9
 @pytest.mark.tmpfs
 def test_a_full_disk(small_disk: SmallDisk, long: bool) -> None:
     with BrokerProcess(small_disk.path / "broker") as broker:
-        asyncio.run(_Filling(broker, small_disk).run(rounds=10 if long else 2))
+        asyncio.run(_Filling(broker, small_disk).run(rounds=6 if long else 2))
 
 
 class _Filling:

@@ -3,12 +3,9 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from tests.fault import kill_loop
 
 
-@pytest.mark.timeout(600)
 def test_a_broker_that_is_killed_again_and_again(tmp_path: Path, long: bool) -> None:
     crowd = 4 if long else 2
     figures = asyncio.run(kill_loop.run(tmp_path, kills=50 if long else 5, senders=crowd, readers=crowd))

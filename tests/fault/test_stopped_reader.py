@@ -5,8 +5,6 @@ import statistics
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.fault.clients import DEADLINE_S, Reader, eventually, whole
 from tests.fault.faulty import ClientProcess, forget_peak_memory, peak_memory_kib
 from tests.processes import BrokerProcess
@@ -21,7 +19,6 @@ _BYTES = 100_000_000  # in all: more than the broker may grow by and the kernel 
 _GROWTH_KIB_MAX = 64 * 1024
 
 
-@pytest.mark.timeout(600)
 def test_a_stopped_reader(broker: BrokerProcess, tmp_path: Path, long: bool) -> None:
     with ClientProcess(broker.link, "stopped", tmp_path / "stopped.state") as stopped:
         messages = 100_000 if long else 20_000

@@ -21,6 +21,7 @@ class Mutant(NamedTuple):
 CORE = "zchat/broker/core/"
 CLIENT = "zchat/client/core/"
 BROKER_TESTS = "tests/unit/broker/"
+CLIENT_TESTS = "tests/unit/client/"
 
 MUTANTS = (
     Mutant(
@@ -202,5 +203,69 @@ MUTANTS = (
         "        if late_ms > _STALL_MS or not self.accepting:",
         "        if not self.accepting:",
         (BROKER_TESTS + "test_core.py", BROKER_TESTS + "test_greeting.py"),
+    ),
+    Mutant(
+        "a batch split on resend",
+        CLIENT + "outbox.py",
+        "        formed.on_the_way += 1\n",
+        "        formed.on_the_way += 1\n"
+        "        if formed.on_the_way > 1 or self._resends:\n"
+        "            formed.texts = formed.texts[:1]\n",
+        (CLIENT_TESTS + "test_outbox.py",),
+    ),
+    Mutant(
+        "a final refusal that blocks an instance",
+        CLIENT + "outbox.py",
+        "        for formed in self._formed.values():\n            if formed.key is None:\n"
+        "                return formed.counter\n        return self._next_counter\n",
+        "        return 0\n",
+        (CLIENT_TESTS + "test_outbox.py", CLIENT_TESTS + "test_resuming.py"),
+    ),
+    Mutant(
+        "a resume that skips the slower channel",
+        CLIENT + "reading.py",
+        "        if sweep is not None and not sweep.behind and not self._unseen:\n",
+        "        if sweep is not None and not self._unseen:\n",
+        (CLIENT_TESTS + "test_resuming.py",),
+    ),
+    Mutant(
+        "one position for all conversations",
+        CLIENT + "cursors.py",
+        "        position = self.positions.get(conversation, 0)\n",
+        "        position = max(self.positions.values(), default=0)\n",
+        (CLIENT_TESTS + "test_resuming.py",),
+    ),
+    Mutant(
+        "a subscription confirmed before it is in force",
+        CLIENT + "subscriptions.py",
+        "        effects.append(Subscribe(wire.nonce_topic(nonce)))\n",
+        "        effects.insert(0, Subscribe(wire.nonce_topic(nonce)))\n",
+        (CLIENT_TESTS + "test_session.py",),
+    ),
+    Mutant(
+        "a gap passed over",
+        CLIENT + "reading.py",
+        "        if segment.prev > position:\n",
+        "        if False:\n",
+        (CLIENT_TESTS + "test_resuming.py", CLIENT_TESTS + "test_reading.py"),
+    ),
+    Mutant(
+        "a lost last message not noticed: heads are not looked at",
+        CLIENT + "reception.py",
+        "        self.reading.listed(listing, heads.heads, heads.as_of)\n"
+        "        return self._turn(listing, heads.next, now_ms)\n",
+        "        return self._turn(listing, heads.next, now_ms)\n",
+        (CLIENT_TESTS + "test_reading.py", CLIENT_TESTS + "test_resuming.py"),
+    ),
+    Mutant(
+        "a floor that rises over a room that was joined",
+        CLIENT + "cursors.py",
+        "        if position and conversation in self.joined:\n            return position\n",
+        "",
+        (
+            "tests/sim/test_simulation.py",
+            CLIENT_TESTS + "test_resuming.py",
+            CLIENT_TESTS + "test_membership.py",
+        ),
     ),
 )
