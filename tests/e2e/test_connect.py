@@ -32,6 +32,18 @@ def shown(chat: Program) -> list[str]:
 # ---- talking ----------------------------------------------------------------------------------------------
 
 
+def test_a_second_terminal_of_the_same_person(run: Zchat) -> None:
+    first = run.start(["connect"], "ann")
+    first.type("in the first")
+    first.out.until("<ann> in the first")
+    second = run.start(["connect"], "ann")
+    second.err.until("chats in another terminal")
+    second.type("in the second")
+    second.out.until("<ann> in the second")
+    first.out.until("<ann> in the second")
+    assert second.ended() == first.ended() == 0
+
+
 def test_two_people_and_a_script(run: Zchat) -> None:
     ann = connected(run, "ann")
     bob = connected(run, "bob")

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,7 @@ from zchat.client.commands.running import first_of, run
 from zchat.client.identity import Identity
 from zchat.client.messages import Came, Message, Status, Update, Went
 from zchat.common import links
+from zchat.common.errors import StateInUse
 from zchat.common.text import one_line, say
 
 if TYPE_CHECKING:
@@ -47,8 +49,16 @@ def connect(caller: Caller, room: str | None, at: str | None) -> None:
 
 
 async def _connect(who: Identity, timeout: float | None, room: str | None) -> None:
+    try:
+        await _chat(who, timeout, room, who.state())
+    except StateInUse:
+        say(f"{who.nick} chats in another terminal; what was missed is shown there, here it begins now")
+        await _chat(who, timeout, room, None)
+
+
+async def _chat(who: Identity, timeout: float | None, room: str | None, state: Path | None) -> None:
     output = Output()
-    async with session(who, timeout, quiet=False, state=who.state()) as client:
+    async with session(who, timeout, quiet=False, state=state) as client:
         chat = Chat(client, output)
         if room is not None:
             await chat.join(room)
