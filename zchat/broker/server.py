@@ -190,15 +190,15 @@ class Server:
         recv = self._router.recv
         size = 0
         while len(requests) < REQUESTS_PER_TURN and size < REQUEST_BYTES_PER_TURN:
-            try:
+            try:  # never blocking: of a connection that broke within a message the rest does not come
                 first = recv(zmq.DONTWAIT, copy=False)
+                last = recv(zmq.DONTWAIT, copy=False) if first.more else first
+                frame, surplus = last.bytes, not first.more
+                while last.more:
+                    last, surplus = recv(zmq.DONTWAIT, copy=False), True
             except zmq.Again:
                 self._router_due = False
                 break
-            last = recv(copy=False) if first.more else first
-            frame, surplus = last.bytes, not first.more
-            while last.more:
-                last, surplus = recv(copy=False), True
             size += len(frame)
             self._take_request(first, frame, surplus, requests)
         if requests:
@@ -227,13 +227,13 @@ class Server:
         """Subscriptions, each decided on before the next one is read: approval means the one read last."""
         for _ in range(SUBSCRIPTIONS_PER_TURN):
             try:
-                frame = self._xpub.recv(zmq.DONTWAIT, copy=False)
+                last = frame = self._xpub.recv(zmq.DONTWAIT, copy=False)
+                while last.more:
+                    last = self._xpub.recv(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 self._xpub_due = False
                 return
-            data, last = frame.bytes, frame
-            while last.more:
-                last = self._xpub.recv(copy=False)
+            data = frame.bytes
             try:
                 key, descriptor = str(frame.get("User-Id")), int(frame.get(zmq.SRCFD))
             except zmq.ZMQError:  # the unsubscription of a connection that is gone

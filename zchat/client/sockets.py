@@ -237,7 +237,8 @@ class Sockets:
             try:
                 frames = [socket.recv(zmq.DONTWAIT)]
                 while socket.getsockopt(zmq.RCVMORE):
-                    frame = socket.recv()
+                    # Not blocking: of a connection that broke within a message the rest never comes.
+                    frame = socket.recv(zmq.DONTWAIT)
                     if len(frames) < _FRAMES_MAX:
                         frames.append(frame)
             except zmq.Again:
