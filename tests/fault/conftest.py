@@ -14,7 +14,7 @@ import pytest
 from tests.fault.faulty import SmallDisk
 from tests.processes import BrokerProcess
 
-_DISK_MIB = 16
+_DISK_MIB = 32
 _LONG_S = 900  # for one test in its long form
 
 

@@ -1,8 +1,9 @@
 """Links and keys: what was printed is read again, and what cannot be read is a ConfigurationError."""
 
 import ipaddress
+from base64 import b32encode
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from zmq.utils import z85
 
@@ -38,6 +39,12 @@ def test_a_link_may_be_typed_otherwise(link: links.Link) -> None:
     assert links.parse(f"\n zchat://{authority}/{key.upper()}/ ") == link
     standard = link._replace(port=limits.PORT)
     assert links.parse(f"zchat://{authority.rpartition(':')[0]}/{key}") == standard
+
+
+@given(link=LINKS, port=st.integers(0, 99_999) | st.sampled_from([0, 1, 65535, 65536]))
+def test_a_port_is_between_1_and_65535(link: links.Link, port: int) -> None:
+    wanted = link._replace(port=port)
+    assert parsed(str(wanted)) == (wanted if 1 <= port <= 65535 else None)
 
 
 @given(link=LINKS, data=st.data())
@@ -79,12 +86,21 @@ def test_no_two_texts_are_the_same_key(key: str, data: st.DataObject) -> None:
         assert place == 51  # four bits of it are behind the end of the key
 
 
-@given(text=ANY_TEXT | st.text("abcdefghijklmnopqrstuvwxyz234567ſıßK=", min_size=50, max_size=54))
+_OTHER_LENGTHS = st.binary(max_size=40).map(lambda raw: b32encode(raw).decode().rstrip("="))
+
+
+@given(
+    text=ANY_TEXT
+    | _OTHER_LENGTHS
+    | st.text("abcdefghijklmnopqrstuvwxyz234567ſıßK=", min_size=50, max_size=54)
+)
+@example(text="a" * 45)  # 28 bytes
 def test_any_text_is_a_base32_key_or_refused(text: str) -> None:
     try:
         key = keys.from_base32(text)
     except ValueError:
         return
+    assert len(key) == 40
     assert keys.to_base32(key) == text.lower()
 
 

@@ -104,19 +104,21 @@ def page_of(log: Sequence[Write], query: PageQuery) -> list[bytes]:
 @st.composite
 def _queries(draw: st.DrawFn) -> PageQuery:
     direction = draw(st.sampled_from(["after", "before", "since"]))
-    near = st.integers(995, 1030) if direction == "since" else st.integers(0, 80)
-    conversation = draw(st.sampled_from([*CONVERSATIONS, "#nobody"]))
+    near = st.integers(999, 1015) if direction == "since" else st.integers(0, 80)
+    conversation = draw(st.sampled_from([*CONVERSATIONS, *["#a"] * 4, "#nobody"]))
     return PageQuery(conversation, direction, draw(near | st.sampled_from([0, END])), draw(BYTES))
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(log=LOGS, queries=st.lists(_queries(), min_size=20, max_size=40))
 def test_a_page_is_what_a_walk_through_the_log_finds(log: list[Write], queries: list[PageQuery]) -> None:
     with stores(log) as readers:
         for query in queries:
-            wanted = (page_of(log, query), 0)
+            page = page_of(log, query)
+            filled = query._replace(bytes_max=sum(map(len, page)))
             for reader in readers:
-                assert reader.page(query) == wanted
+                assert reader.page(query) == (page, 0)
+                assert reader.page(filled) == (page, 0)
 
 
 @settings(max_examples=15)
@@ -184,7 +186,9 @@ def test_a_range_of_history_is_all_messages_in_it(log: list[Write], wanted: Rang
 
 
 @given(log=LOGS, above=st.integers(0, 60))
-def test_the_entries_of_a_segment_are_linked_and_above_a_position(log: list[Write], above: int) -> None:
+def test_the_entries_of_a_segment_are_linked_counted_and_above_a_position(
+    log: list[Write], above: int
+) -> None:
     for stored in segments_of(log):
         segment = wire.decode_segment(stored.frame)
         entries = entries_of(segment, 0)
@@ -192,4 +196,6 @@ def test_the_entries_of_a_segment_are_linked_and_above_a_position(log: list[Writ
         prevs = [stored.prev, *range(stored.first, stored.last)]
         messages = [(e.prev, prev) for e, prev in zip(entries, prevs, strict=True) if isinstance(e, Message)]
         assert all(found == prev for found, prev in messages)
+        told = [(one.id, one.text) for one in entries if isinstance(one, Message)]
+        assert told == [(f"~1.{text.split()[1]}", text) for _, text in told]
         assert entries_of(segment, above) == [entry for entry in entries if entry.pos > above]

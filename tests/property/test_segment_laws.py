@@ -32,19 +32,20 @@ Step = Barrier | Sent
 
 @st.composite
 def _texts(draw: st.DrawFn) -> list[str]:
-    """Of any number and length that a Send may have."""
-    number = draw(st.sampled_from([1, 1, 2, 2, 3, 100, 255, 256]) | st.integers(1, 256))
-    longest = min(limits.TEXT_BYTES_MAX, limits.SEND_BYTES_MAX // number)
-    length = draw(st.sampled_from([1, 1, 1, longest]) | st.integers(1, longest))
+    """Of any number and length that a Send may have; often of those that fill a segment together."""
+    number = draw(st.sampled_from([1, 2, 128, 254, 255, 256]) | st.integers(1, 256))
+    part = limits.SEGMENT_BYTES_MAX // draw(st.sampled_from([2, 2, 3, 4]))
+    total = draw(st.just(number) | st.just(number) | st.integers(part - 200, part))
+    length = min(max(1, total // number), limits.TEXT_BYTES_MAX, limits.SEND_BYTES_MAX // number)
     return [f"{n} ".ljust(length, "x")[:length] for n in range(number)]
 
 
 _messages = st.builds(wire.Messages, st.just("ann"), st.just(2**63 - 1), st.integers(0, 2**53 - 1), _texts())
 _keyed = st.builds(wire.KeyedMessage, st.just("bob"), st.just("k" * 128), st.just("a text"))
 _acts = st.sampled_from([wire.Left("ann"), wire.Joined("bob", True), wire.TopicSet("ann", "x" * 1024)])
-_conversations = st.sampled_from(CONVERSATIONS)
+_conversations = st.sampled_from([*CONVERSATIONS, *CONVERSATIONS[:1] * 4])
 _sent = st.builds(Sent, _conversations, _messages | _messages | _keyed)
-STEPS = st.lists(_sent | _sent | _sent | st.builds(Barrier, _conversations, _acts), max_size=15)
+STEPS = st.lists(_sent | _sent | _sent | st.builds(Barrier, _conversations, _acts), max_size=20)
 
 
 def numbered(state: State, steps: Sequence[Step]) -> tuple[list[StoredSegment], list[Accepted], list[int]]:

@@ -19,16 +19,17 @@ class Actions:
     def __init__(self, world: World) -> None:
         self._world = world
         self._rng = rng = world.rng
+        restless = rng.choice((1, 1, 5))
         busy, stormy = rng.choice((1, 4)), rng.choice((0.0, 0.3, 1.0))
         disk, broker = rng.choice((0.0, 0.5, 2.0)), rng.choice((0.0, 0.5, 2.0))
         self._table: dict[str, tuple[float, Callable[[], None]]] = {
             "send": (10 * busy, self._send),
             "send with a key": (4, self._send_keyed),
             "repeat a key": (4, self._repeat),
-            "join": (2, self._join),
-            "leave": (1, self._leave),
+            "join": (2 * restless, self._join),
+            "leave": (1 * restless, self._leave),
             "set a topic": (1, self._topic),
-            "follow": (1.5, self._follow),
+            "follow": (1.5 * restless, self._follow),
             "look at the past": (2, self._fetch),
             "look around": (0.5, self._list),
             "give up": (0.5, self._give_up),
@@ -42,6 +43,7 @@ class Actions:
             "change the weather": (0.5 + stormy, self._weather),
             "lose more or less": (0.5 + stormy, self._losses),
             "change the disk": (disk, self._disk),
+            "a commit of unknown outcome": (disk * 0.5, self._doubtful_commit),
             "kill the broker": (broker, self._kill_broker),
             "stop the broker": (broker * 0.3, self._stop_broker),
             "the broker stands still": (broker * 0.5, self._stall),
@@ -165,7 +167,7 @@ class Actions:
 
     def _stop_reading(self) -> None:
         if (process := self._process(readers=True)) is not None:
-            process.reads = False
+            process.stop_reading()
 
     def _read_on(self) -> None:
         for process in self._world.readers:
@@ -237,6 +239,19 @@ class Actions:
         if faults.fails_certainly or faults.fails_uncertainly:
             self._world.model.may_be_unavailable = True
 
+    def _doubtful_commit(self) -> None:
+        """The next commit fails, nobody knows how; perhaps the broker is killed before it has found out."""
+        faults = self._world.around.disk_faults
+        faults.next_in_doubt = True
+        self._world.model.may_be_unavailable = True
+        if self._rng.random() < 0.7:
+            delay_ms = self._rng.choice((100, 1_000, 3_000))
+            self._world.schedule.after(self._rng.randint(1, delay_ms), self._kill_if_in_doubt)
+
+    def _kill_if_in_doubt(self) -> None:
+        if not self._world.is_healed:
+            self._kill_broker()
+
     def _kill_broker(self) -> None:
         self._world.crash_broker()
         if self._rng.random() < 0.5:
@@ -262,6 +277,12 @@ class Actions:
         self._world.around.wall_offset_ms += self._rng.choice((-1, 1)) * self._rng.choice((1, 1_000, 10**7))
 
     def _intrude(self) -> None:
-        process = self._process()
+        """Somebody uses another's session, or another's nonce."""
+        process, other = self._process(), self._process(readers=True)
         if process is not None:
             self._world.intrude(process, "what nobody of them wrote")
+        if other is None or process is None or process.subscriber is None or other.subscriber is None:
+            return
+        nonce = other.subscriber.nonce
+        if nonce is not None and process is not other and process.nick != other.nick:
+            process.subscriber.pry(nonce)

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import assert_never
 
+from tests.sim.barriers import check_barriers
 from tests.sim.disk import Disk
 from tests.sim.network import Connection, Frames
 from tests.sim.schedule import Alarm
@@ -22,6 +23,7 @@ from zchat.broker.core.events import (
 )
 from zchat.broker.core.limits import Limits
 from zchat.broker.core.port import Append, Load, Loaded, LoadInstance, Look, Ordered, Read, Report, Write
+from zchat.broker.core.submissions import Submission
 from zchat.broker.store.memory import MemoryStore
 from zchat.common import wire
 
@@ -55,6 +57,7 @@ class Broker:
         self._reports: deque[Report] = deque()
         self._losses: deque[bytes] = deque()
         self._loaded = False
+        self._ordered: list[Submission] = []  # the last that were decided on
         self._asking: Connection | None = None  # whose subscription was read last
         self._execute(self.core.start())
 
@@ -187,7 +190,9 @@ class Broker:
             match effect:
                 case Transmit(peer=peer, answer=answer):
                     self._around.model.answered(self._peers.get(peer), answer)
-                    self._transmit(peer, (wire.encode(answer),), lost)
+                    # A client counts refusals, to know whether another transmission is under way.
+                    once = isinstance(answer, wire.Refused)
+                    self._transmit(peer, (wire.encode(answer),), lost, once)
                 case TransmitSegments(peer=peer, header=header, segments=segments):
                     self._around.model.sent_segments(header, segments)
                     self._transmit(peer, (wire.encode(header), *segments), lost)
@@ -195,8 +200,11 @@ class Broker:
                     self._around.model.published(topic, payload)
                     self._publish(topic, payload)
                 case Append(seq=seq, submissions=submissions):
+                    self._ordered = submissions
                     self._handle(Ordered(seq, submissions, self._around.wall_ms))
                 case Write() | Look() | LoadInstance() | Load() | Read():
+                    if isinstance(effect, Write):
+                        check_barriers(self._ordered, effect)
                     self.disk.submit(effect)
                 case Approve(topic=topic):
                     assert self._asking is not None
@@ -212,13 +220,13 @@ class Broker:
         for peer in lost:
             self._handle(PeerLost(peer))
 
-    def _transmit(self, peer: bytes, frames: Frames, lost: list[bytes]) -> None:
+    def _transmit(self, peer: bytes, frames: Frames, lost: list[bytes], once: bool = False) -> None:
         connection = self._peers.get(peer)
         if connection is None:
             lost.append(peer)
         elif self._rng.random() < self._around.faults.answers_lost:
             self._around.model.stats["answers lost"] += 1
-        elif not connection.to_client(frames):
+        elif not connection.to_client(frames, once):
             lost.append(peer)
 
     def _publish(self, topic: bytes, payload: bytes) -> None:

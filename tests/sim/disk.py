@@ -34,6 +34,7 @@ class DiskFaults:
         self.fails_uncertainly = 0.0
         self.revives = 0.5  # of those that fail uncertainly
         self.unreadable = 0.0
+        self.next_in_doubt = False  # the next commit, and a crash brings it back
 
 
 class Disk:
@@ -108,7 +109,10 @@ class Disk:
 
     def _write(self, write: Write) -> Report:
         chance = self._rng.random()
-        if chance < self._faults.fails_certainly:
+        if self._faults.next_in_doubt and write.segments:
+            self._faults.next_in_doubt = False
+            self.store.fail_next(certain=False, revives=True)
+        elif chance < self._faults.fails_certainly:
             self.store.fail_next(certain=True)
         elif chance < self._faults.fails_certainly + self._faults.fails_uncertainly:
             self.store.fail_next(certain=False, revives=self._rng.random() < self._faults.revives)

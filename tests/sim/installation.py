@@ -95,6 +95,19 @@ class Reader:
             if pos == 2**53:
                 self._changed_pos[room] = self._model.last_pos
 
+    def misjudged(self, joined: frozenset[str]) -> str:
+        """What the client thinks its user is a member of, or not, although it should know better."""
+        members, leaves = self._model.members, self._model.leaves
+        for room, nick in members:
+            known = joined | self._changed_pos.keys()  # one that was followed may be joined unnoticed
+            if nick == self._nick and room not in known:
+                return f"{nick} is a member of {room}, and the client reads {sorted(joined)}"
+        for room in joined:
+            left = leaves.get((room, self._nick), [0])[-1]
+            if (room, self._nick) not in members and left <= self._last.get(room, 0):
+                return f"{self._nick} has left {room} at {left}, and the client has told so"
+        return ""
+
     def delivered(self, update: Update) -> tuple[str, int]:
         """The user is given something of a conversation. Returns which and what."""
         conversation = update.conversation if isinstance(update, Message) else f"#{update.room}"

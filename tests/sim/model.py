@@ -72,6 +72,7 @@ class Model:
         self._ids: dict[tuple[str, tuple[int, int] | str], int] = {}
         self._last_time_ms = 0
         self._owners: dict[int, Owner] = {}  # by session
+        self._told_heads_of: Owner | None = None  # on a nonce
         self.may_be_unavailable = False
 
     @property
@@ -229,12 +230,14 @@ class Model:
             return
         answer = wire.decode_answer(payload)
         if isinstance(answer, wire.Heads):
+            self._told_heads_of = self._owners.get(answer.session)
             self._heads(answer.session, answer.heads, answer.as_of)
         elif isinstance(answer, wire.Presence):
             self._people(person.nick for person in answer.changes)
 
     def confirmed(self, connection: Connection) -> None:
-        """A nonce was answered: all that was asked for before is in force."""
+        """A nonce was answered: it is this client's, and all that was asked for before is in force."""
+        _check(self._told_heads_of is connection.owner, f"{connection.owner.nick} got the heads of another")
         rooms = {wire.room_topic(room[1:]) for room in self.rooms}
         missing = connection.asked & (rooms | {wire.HERE}) - connection.topics
         _check(not missing, f"{missing} of {connection.owner.nick} is not in force")

@@ -106,13 +106,13 @@ class Connection:
             self._up.send(frames)
         return twice
 
-    def to_client(self, frames: Frames) -> bool:
-        """What the broker sends. False when it has no such connection."""
+    def to_client(self, frames: Frames, once: bool = False) -> bool:
+        """What the broker sends. False when it has no such connection. `once`: it never arrives twice."""
         if not self.open_at_broker:
             return False
         if not self.silent:
             self._down.send(frames)
-            if self._rng.random() < self.weather.doubled:
+            if not once and self._rng.random() < self.weather.doubled:
                 self._down.send(frames)
         return True
 
@@ -130,7 +130,7 @@ class Connection:
         self._break_off(all_lost=True)
         if self.port == "xpub" or self._rng.random() < 0.5:
             self._schedule.after(self._rng.randint(500, 20_000), self._client_notices)
-        if self._rng.random() < 0.5:
+        if self._rng.random() < 0.3:
             self._schedule.after(self._rng.randint(500, 40_000), self._broker_notices)
 
     def close(self) -> None:

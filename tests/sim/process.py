@@ -53,11 +53,11 @@ class Process:
         self.acts: dict[int, object] = {}  # by ticket, without an answer
         self.updates: deque[Update] = deque()
         self._taken = 0  # and not yet told to the core
-        self._reader = Reader(self._around.model, installation)
+        self.reader = Reader(self._around.model, installation)
         self._welcomed = False
         self._is_new = installation.is_new
         self._connection: Connection | None = None
-        self._subscriber: Subscriber | None = None
+        self.subscriber: Subscriber | None = None
         self._alarm = Alarm(self._schedule, self._elapsed)
         self._tickets = machine.tickets
         resumes = not installation.is_new
@@ -100,7 +100,7 @@ class Process:
         """Read exactly these rooms beyond the joined ones."""
         ticket = next(self._tickets)
         self.acts[ticket] = rooms
-        self._reader.follows([f"#{room}" for room in rooms])
+        self.reader.follows([f"#{room}" for room in rooms])
         self.handle(happened.FollowChanged(ticket, rooms))
 
     def give_up(self, ticket: int) -> None:
@@ -131,8 +131,8 @@ class Process:
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
-        if self._subscriber is not None:
-            self._subscriber.close()
+        if self.subscriber is not None:
+            self.subscriber.close()
 
     def _typed(self) -> str:
         registered = self.nick in self._around.model.users
@@ -149,8 +149,8 @@ class Process:
             self._around.note(f"{self.nick}.{self.instance}", event, effects)
         for effect in effects:
             self._execute(effect)
-        if self._subscriber is not None and self._subscriber.unconfirmed:
-            raise Violation(f"{self.nick} subscribed {self._subscriber.unconfirmed} after the nonce")
+        if self.subscriber is not None and self.subscriber.unconfirmed:
+            raise Violation(f"{self.nick} subscribed {self.subscriber.unconfirmed} after the nonce")
         deadline_ms = self.core.deadline_ms()
         if deadline_ms is not None:
             self._alarm.set(max(deadline_ms, self._schedule.now_ms) + self._rng.randint(1, 3))
@@ -254,18 +254,18 @@ class Process:
             case do.Connect():
                 self._connect()
             case do.OpenSubscriber():
-                if self._subscriber is not None:
-                    self._subscriber.close()
-                self._subscriber = Subscriber(self)
+                if self.subscriber is not None:
+                    self.subscriber.close()
+                self.subscriber = Subscriber(self)
             case do.Subscribe(topic=topic):
-                assert self._subscriber is not None
-                self._subscriber.subscribe(topic)
+                assert self.subscriber is not None
+                self.subscriber.subscribe(topic)
             case do.Unsubscribe(topic=topic):
-                assert self._subscriber is not None
-                self._subscriber.unsubscribe(topic)
+                assert self.subscriber is not None
+                self.subscriber.unsubscribe(topic)
             case do.TouchSubscriber():
-                assert self._subscriber is not None
-                self._subscriber.touch()
+                assert self.subscriber is not None
+                self.subscriber.touch()
             case do.Diagnose() | do.Announce():
                 pass
             case do.Fail(refusal=refusal, reason=reason):
@@ -294,7 +294,7 @@ class Process:
         if isinstance(effect.answer, wire.Followed):
             rooms = [head.conversation for head in effect.answer.heads]
             self.installation.follows(rooms)
-            self._reader.followed(rooms)
+            self.reader.followed(rooms)
         elif isinstance(effect.answer, wire.Page):
             assert isinstance(act, Asked)
             self.machine.pages.check(act, effect.answer, effect.segments)
@@ -304,9 +304,15 @@ class Process:
     def _deliver(self, updates: list[Update]) -> None:
         for update in updates:
             if isinstance(update, Message | MemberJoined | MemberLeft | TopicChanged):
-                self._reader.delivered(update)
+                self.reader.delivered(update)
         self.updates.extend(updates)
         self._schedule.after(self._rng.randint(0, 30), self._take)
+
+    def stop_reading(self) -> None:
+        """The user takes some of what is there, and then no more for a while."""
+        self._take()
+        self._report_taken()
+        self.reads = False
 
     def read_on(self) -> None:
         """The user takes what has come, and what will come."""

@@ -50,6 +50,16 @@ class Subscriber:
             del self._topics[topic]
             self._tell(b"\0" + topic)
 
+    @property
+    def nonce(self) -> bytes | None:
+        """The topic of the last nonce."""
+        return next((topic for topic in reversed(self._topics) if topic[:1] == b"~"), None)
+
+    def pry(self, topic: bytes) -> None:
+        """Ask for a topic that is somebody else's, for a moment."""
+        self._tell(b"\1" + topic)
+        self._tell(b"\0" + topic)
+
     def touch(self) -> None:
         """Any use: what a new connection has to be told is told, in the order of bytes."""
         if self._unused:

@@ -31,6 +31,7 @@ class World:
         self.schedule = self.around.schedule
         self.broker: Broker | None = None
         self.lives = 0
+        self.is_healed = False
         self.limits = Limits(
             commit_bytes_max=self.rng.choice((400, 4_000, 4 * 1024 * 1024)),
             remembered_sends_max=self.rng.choice((40, 1024)),
@@ -120,9 +121,11 @@ class World:
 
     def heal(self) -> None:
         """No faults from now on, and everybody is there. What was begun is brought to its end."""
+        self.is_healed = True
         self.around.faults.broadcasts_lost = self.around.faults.answers_lost = 0.0
         faults = self.around.disk_faults
         faults.fails_certainly = faults.fails_uncertainly = faults.unreadable = 0.0
+        faults.next_in_doubt = False
         faults.latency_ms_max = 5
         if self.broker is not None and self.broker.stopping:
             self.crash_broker()
@@ -162,9 +165,9 @@ class World:
                 return f"{process.nick} has no session"
             if process.quiet:
                 continue
-            missing = process.installation.missing()
-            if missing:
-                return missing
+            wrong = process.installation.missing() or process.reader.misjudged(process.core.joined)
+            if wrong:
+                return wrong
             floor = process.core.snapshot().floor
             if floor != self.model.last_pos:
                 return f"{process.nick}.{process.instance} has the floor {floor} of {self.model.last_pos}"
