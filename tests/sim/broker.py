@@ -22,7 +22,18 @@ from zchat.broker.core.events import (
     Subscribed,
 )
 from zchat.broker.core.limits import Limits
-from zchat.broker.core.port import Append, Load, Loaded, LoadInstance, Look, Ordered, Read, Report, Write
+from zchat.broker.core.port import (
+    Append,
+    Durable,
+    Load,
+    Loaded,
+    LoadInstance,
+    Look,
+    Ordered,
+    Read,
+    Report,
+    Write,
+)
 from zchat.broker.core.submissions import Submission
 from zchat.broker.store.memory import MemoryStore
 from zchat.common import wire
@@ -128,6 +139,8 @@ class Broker:
             report = self._reports.popleft()
             self._handle(report)
             self._loaded = self._loaded or isinstance(report, Loaded)
+            if isinstance(report, Durable):
+                self._around.model.known_pos = self._around.model.last_pos
         while self._subscriptions and self._loaded:  # before, nobody has any rights
             self._subscription(*self._subscriptions.popleft())
         if self.core.accepting:

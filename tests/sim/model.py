@@ -41,6 +41,7 @@ class Draft:
         self.forbidden = ""  # why it must not be stored: what the user was told
         self.is_unknown = False  # an attempt ended without an answer, so it may be stored at any time
         self.attempts_open = 0
+        self.is_contested = False  # several processes try at once, and each has its own answer
         self.had_addressee = False  # when it was given to a client
 
 
@@ -70,6 +71,7 @@ class Model:
         self.drafts: dict[str, Draft] = {}
         self.stored: dict[str, int] = {}  # positions by text
         self._ids: dict[tuple[str, tuple[int, int] | str], int] = {}
+        self.known_pos = 0  # up to which the broker has heard that it is durable
         self._last_time_ms = 0
         self._owners: dict[int, Owner] = {}  # by session
         self._told_heads_of: Owner | None = None  # on a nonce
@@ -313,7 +315,7 @@ class Model:
         self._forbid(draft, f"refused, {refusal.name}")
 
     def _forbid(self, draft: Draft, why: str) -> None:
-        if draft.is_unknown or draft.attempts_open:
+        if draft.is_unknown or draft.attempts_open or draft.is_contested:
             return
         _check(draft.text not in self.stored, f"{draft.text!r}: {why}, but it is stored")
         draft.forbidden = why

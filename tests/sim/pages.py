@@ -27,7 +27,8 @@ class Pages:
     def asked(self, nick: str, fetch: wire.Fetch) -> Asked:
         """A user asks now."""
         conversation = self._conversation(nick, fetch.to)
-        count = len(self._model.segments.get(conversation, ()))
+        segments = self._model.segments.get(conversation, ())
+        count = sum(segment.last <= self._model.known_pos for segment, _ in segments)
         return Asked(conversation, fetch.direction, fetch.bound, count, self._model.last_pos)
 
     def check(self, asked: Asked, header: wire.Page, got: Sequence[wire.Segment]) -> None:

@@ -83,6 +83,7 @@ class Process:
         for draft in drafts:
             ticket = next(self._tickets)
             self.drafts[ticket] = draft
+            draft.is_contested = draft.attempts_open > 0
             draft.attempts_open += 1
             draft.forbidden = ""
             queued.append(happened.Draft(ticket, draft.to, draft.text, len(draft.text.encode()), draft.key))

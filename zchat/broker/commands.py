@@ -16,6 +16,7 @@ from zchat.common.errors import CannotStart
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LEVEL_OF_EVENT = {
+    "storage_error": logging.ERROR,
     "storage_failed": logging.ERROR,
     "cut": logging.WARNING,
     "refused": logging.WARNING,

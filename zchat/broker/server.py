@@ -25,7 +25,18 @@ from zchat.broker.core.events import (
     Subscribed,
 )
 from zchat.broker.core.limits import Limits
-from zchat.broker.core.port import Append, Load, Loaded, LoadInstance, Look, Ordered, Read, Write
+from zchat.broker.core.port import (
+    Append,
+    Failed,
+    Load,
+    Loaded,
+    LoadInstance,
+    Look,
+    Ordered,
+    Read,
+    Unreadable,
+    Write,
+)
 from zchat.broker.sockets import Sockets
 from zchat.broker.store.contract import Store
 from zchat.broker.store.threads import StoreThreads
@@ -160,6 +171,8 @@ class Server:
 
     def _read_reports(self) -> None:
         for report in self._threads.take():
+            if isinstance(report, Failed | Unreadable):
+                self._log("storage_error", self._threads.last_error)
             self._handle(report)
             if isinstance(report, Loaded) and self._ready is not None:
                 self._ready()

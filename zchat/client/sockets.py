@@ -85,7 +85,7 @@ class Sockets:
         """Close the request socket, if there is one, and connect a new one."""
         self._close_dealer(linger_ms=0)
         dealer = self._socket(zmq.DEALER)
-        # The core decides about new sockets, so libzmq is to wait for ever. With -1, or with ZMQ_IMMEDIATE, it
+        # The core decides about new sockets, so libzmq waits for ever. With -1, or with ZMQ_IMMEDIATE, it
         # drops the rest of a message that is half read when the connection breaks, and then aborts (fq.cpp).
         dealer.setsockopt(zmq.RECONNECT_IVL, 2**31 - 1)
         self._dealer = dealer

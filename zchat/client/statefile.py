@@ -69,6 +69,7 @@ class StateFile:
     def close(self) -> None:
         """Let others have the file."""
         if self._lock is not None:
+            _unlock(self._lock)
             self._lock.close()
             self._lock = None
 
@@ -118,3 +119,12 @@ def _lock(file: IO[str]) -> None:
     except ImportError:  # Windows: there, two clients with one state are not told apart
         return
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _unlock(file: IO[str]) -> None:
+    """Closing alone would leave the lock with a child that was forked meanwhile."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    fcntl.flock(file, fcntl.LOCK_UN)
