@@ -392,3 +392,13 @@ def test_ten_first_sends_at_once(run: Zchat) -> None:
     assert [one.returncode for one in done] == [0] * 10, [one.stderr for one in done]
     assert sorted(texts(run)) == [str(number) for number in range(10)]
     assert any("registered as ann" in one.stderr for one in done)
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "."])
+def test_a_host_that_no_machine_can_have(run: Zchat, host: str) -> None:
+    key = "a" * 51 + "q"
+    done = run(["send", "--timeout", "2", "--link", f"zchat://{host}:1/{key}", "general", "hello"])
+    assert (done.returncode, done.stderr) == (
+        3,
+        f"zchat: no machine is called {host!r}. Is the link right?\n",
+    )

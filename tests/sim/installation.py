@@ -19,6 +19,7 @@ class Installation:
         self.room_starts: dict[str, int] = {}  # where rooms begin that were joined before it existed
         self.follow_starts: dict[str, int] = {}  # of the rooms that the user follows now
         self._saved_follow_starts: dict[str, int] = {}
+        self.ever_followed: set[str] = set()
 
     @property
     def is_new(self) -> bool:
@@ -50,6 +51,7 @@ class Installation:
         """The broker said yes: exactly these rooms are followed, the new ones from now on."""
         kept = self.follow_starts
         self.follow_starts = {room: kept.get(room, self._model.head(room)) for room in rooms}
+        self.ever_followed.update(rooms)
 
     def missing(self) -> str:
         """What the user should have been given and was not; empty when there is nothing."""
@@ -99,7 +101,7 @@ class Reader:
         """What the client thinks its user is a member of, or not, although it should know better."""
         members, leaves = self._model.members, self._model.leaves
         for room, nick in members:
-            known = joined | self._changed_pos.keys()  # one that was followed may be joined unnoticed
+            known = joined | self._installation.ever_followed  # such a room may be joined unnoticed
             if nick == self._nick and room not in known:
                 return f"{nick} is a member of {room}, and the client reads {sorted(joined)}"
         for room in joined:

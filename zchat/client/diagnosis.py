@@ -35,7 +35,7 @@ async def look(link: Link, timeout: float) -> Finding:
             reader, writer = await asyncio.open_connection(link.host, link.port)
     except TimeoutError:
         return Finding("unreachable", f"{place} does not answer. Is a firewall between, or the machine off?")
-    except socket.gaierror:
+    except (socket.gaierror, ValueError):
         return Finding("unresolved", f"no machine is called {link.host!r}. Is the link right?")
     except OSError as error:
         return _not_connected(place, error)

@@ -205,7 +205,7 @@ class Shell:
         """libzmq would take the first address that a name has, and stay with it."""
         try:
             found = await self._loop.getaddrinfo(name, port, type=SOCK_STREAM)
-        except OSError:
+        except (OSError, ValueError):  # ValueError: what no name can be
             self._handle(HandshakeFailed())
             return
         addresses = sorted({str(entry[4][0]) for entry in found}, key=lambda address: ":" in address)

@@ -7,7 +7,7 @@ from zchat.common import keys, limits
 from zchat.common.errors import ConfigurationError
 
 _LINK = re.compile(
-    r"zchat://(?P<host>\[[0-9A-Fa-f:.%a-z]+\]|[^\s/:\[\]]+)(?::(?P<port>\d{1,5}))?/(?P<key>[a-zA-Z2-7]{52})/?"
+    r"zchat://(?P<host>\[[0-9A-Fa-f:.%a-z]+\]|[^\s/:\[\]]+)(?::(?P<port>[0-9]{1,5}))?/(?P<key>[a-zA-Z2-7]{52})/?"
 )
 
 
