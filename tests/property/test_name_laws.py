@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Callable
 
+import precis_i18n
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -100,3 +101,14 @@ def test_the_names_that_are_tried_are_not_all_refused() -> None:
 
     collect()
     assert sum(kept) > len(kept) // 10
+
+
+@pytest.mark.parametrize(
+    ("rule", "profile"), [(names.nick, "NicknameCasePreserved"), (names.folded, "NicknameCaseMapped")]
+)
+@settings(max_examples=300)
+@given(typed=st.text(st.characters(max_codepoint=127), max_size=34))
+def test_ascii_is_enforced_as_rfc_8266_does(rule: Rule, profile: str, typed: str) -> None:
+    form = obeyed(rule, typed)
+    if form is not None:
+        assert form == precis_i18n.get_profile(profile).enforce(typed)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,6 +148,8 @@ def _default_nick_file(link: Link) -> Path:
 
 def _publish(path: Path, text: str) -> None:
     """Put a whole file in place, unless somebody else was first."""
+    import tempfile
+
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".nick-")
     try:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,6 +79,8 @@ def load_or_draw(path: Path) -> KeyPair:
 
 def _publish(path: Path, secret: str) -> None:
     """Link a synced file to `path` unless somebody else was first: nobody ever sees half a key."""
+    import tempfile
+
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".key-")  # O_EXCL, 0600
     try:
         with os.fdopen(descriptor, "w") as file:

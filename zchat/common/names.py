@@ -2,11 +2,14 @@
 
 import unicodedata
 from functools import lru_cache
-
-import precis_i18n
+from typing import TYPE_CHECKING
 
 from zchat.common import limits
 
+if TYPE_CHECKING:
+    from precis_i18n.profile import Profile
+
+_PRESERVED, _MAPPED = "NicknameCasePreserved", "NicknameCaseMapped"  # the profiles of RFC 8266
 _FORBIDDEN = frozenset(" ,:/'\"`\\")
 _FORBIDDEN_FIRST = frozenset("#@/-+")
 _RESERVED = frozenset(
@@ -33,14 +36,14 @@ def nick(typed: str) -> str:
 
     RFC 8266 section 2.3 (enforcement), then the additional rule.
     """
-    return _checked(typed, _profile("NicknameCasePreserved"))
+    return _checked(typed, _PRESERVED)
 
 
 @lru_cache(maxsize=4096)
 def folded(name: str) -> str:
     """The form in which nicks and rooms are compared; raises InvalidName. RFC 8266 section 2.4, applied to
     the stored form: lower-casing what was typed differs for U+03F9."""
-    return _checked(nick(name), _profile("NicknameCaseMapped"))
+    return _checked(nick(name), _MAPPED)
 
 
 def room(typed: str) -> str:
@@ -49,19 +52,29 @@ def room(typed: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def _profile(name: str) -> precis_i18n.profile.Profile:
+def _profile(name: str) -> "Profile":
+    import precis_i18n
+
     return precis_i18n.get_profile(name)
 
 
-def _checked(typed: str, profile: precis_i18n.profile.Profile) -> str:
+def _checked(typed: str, profile_name: str) -> str:
     if len(typed) > limits.NAME_CHARACTERS_MAX:
         raise InvalidName(f"has more than {limits.NAME_CHARACTERS_MAX} characters")
     try:
-        name = profile.enforce(typed)
+        name = _enforced(typed, profile_name)
     except UnicodeEncodeError as error:
         raise InvalidName(_precis_reason(error)) from None
     _check(name)
-    return str(name)
+    return name
+
+
+def _enforced(typed: str, profile_name: str) -> str:
+    """What the profile makes of it; raises UnicodeEncodeError for what it disallows. ASCII without spaces and
+    controls it leaves as it is, but for the case: so most names need no tables."""
+    if typed and typed.isascii() and typed.isprintable() and " " not in typed:
+        return typed.lower() if profile_name == _MAPPED else typed
+    return str(_profile(profile_name).enforce(typed))
 
 
 def _check(name: str) -> None:
