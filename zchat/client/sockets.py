@@ -1,11 +1,13 @@
 """The client's ZeroMQ sockets on an asyncio loop: requests and answers, the subscriber, and the monitor."""
 
 import asyncio
+import struct
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from zchat.client.core.events import (
     AnswerReceived,
@@ -27,6 +29,7 @@ from zchat.common.links import authority
 _TURN_MESSAGES: Final = 100  # of each socket, before the loop gets its turn
 _FRAMES_MAX: Final = 20_000  # of one message; a page has fewer
 _LINGER_MS: Final = 500
+_MONITORED: Final = struct.Struct("=H")  # the event, in the first frame: zmq_socket_monitor(3)
 _POLL_S: Final = 0.01  # where the loop cannot watch descriptors
 _HANDSHAKE_FAILED: Final = frozenset(
     (
@@ -148,9 +151,22 @@ class Sockets:
         self._close_subscriber()
         self._close_dealer(_LINGER_MS if flush else 0)
         if flush:
-            await self._loop.run_in_executor(None, self._context.term)
+            await self._terminated()
         else:
             self._context.term()
+
+    async def _terminated(self) -> None:
+        """Until what was sent has left, or the time for that is over. In a plain thread: an executor costs a
+        command that sends one message more than the message."""
+        terminated = asyncio.Event()
+
+        def terminate() -> None:
+            self._context.term()
+            with suppress(RuntimeError):  # nobody waits any more
+                self._loop.call_soon_threadsafe(terminated.set)
+
+        threading.Thread(target=terminate, name="linger", daemon=True).start()
+        await terminated.wait()
 
     def _close_dealer(self, linger_ms: int) -> None:
         if self._monitor is not None:
@@ -252,7 +268,7 @@ class Sockets:
         self._soon(socket)
 
     def _on_monitor(self, frames: list[bytes]) -> Event | None:
-        event = parse_monitor_message(frames)["event"]
+        (event,) = _MONITORED.unpack_from(frames[0])
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self.handshakes_refused = 0
             self.is_admitted = True
