@@ -124,7 +124,9 @@ class Client:
         quiet: bool = False,
     ) -> wire.Welcome:
         """Open a session."""
-        hello = wire.Hello(1, 1, nick or self.nick or unused("user"), instance, lowest, floor, quiet, "raw/1")
+        hello = wire.Hello(
+            1, 1, nick or self.nick or unused("user"), instance, lowest, floor, quiet, "raw/1", True
+        )
         self.say(hello)
         welcome = self.answer(wire.Welcome)
         self.session, self.nick, self.nonce = welcome.session, welcome.nick, welcome.nonce

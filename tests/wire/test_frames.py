@@ -135,7 +135,7 @@ def test_integers_of_every_form(ann: Client) -> None:
 def test_the_highest_numbers(connect: Connect) -> None:
     client = connect()
     top = 2**53 - 1
-    client.say(wire.Hello(0, top, "highest", 2**63 - 1, top, top, True, "x" * 64))
+    client.say(wire.Hello(0, top, "highest", 2**63 - 1, top, top, True, "x" * 64, True))
     session = client.answer(wire.Welcome).session
     requests: list[wire.Request] = [
         wire.Send(session, top, top, "#general", top, ["x"]),
@@ -169,7 +169,7 @@ def test_a_request_of_several_frames_is_cut(connect: Connect, ann: Client, frame
 
 def test_an_empty_delimiter_is_a_second_frame(connect: Connect) -> None:
     client = connect()
-    client.say_raw(b"", wire.encode(wire.Hello(1, 1, "req", 1, 0, None, False, "")))
+    client.say_raw(b"", wire.encode(wire.Hello(1, 1, "req", 1, 0, None, False, "", True)))
     assert client.is_cut()
 
 

@@ -25,7 +25,7 @@ def test_sessions_of_a_user(connect: Connect, ann: Client) -> None:
     others = [connect(key=ann.key) for _ in range(100)]
     for instance, other in enumerate(others[:99], 2):
         other.greet(ann.nick, instance=instance, quiet=True)
-    others[99].say(wire.Hello(1, 1, ann.nick, 101, 0, None, True, "raw/1"))
+    others[99].say(wire.Hello(1, 1, ann.nick, 101, 0, None, True, "raw/1", True))
     assert others[99].refusal() is Refusal.LIMIT_REACHED
     others[99].greet(ann.nick, instance=50, quiet=True)  # takes one over
 

@@ -72,6 +72,6 @@ def test_every_refusal_but_of_a_failing_disk_occurs_on_the_wire() -> None:
 
 def test_hello_is_refused_without_numbers(connect: Connect, ann: Client) -> None:
     client = connect()
-    client.say(wire.Hello(1, 1, ann.nick, 1, 0, None, False, "raw/1"))
+    client.say(wire.Hello(1, 1, ann.nick, 1, 0, None, False, "raw/1", True))
     answer = client.answer(wire.Refused)
     assert (answer.session, answer.token, answer.code) == (0, 0, Refusal.NICK_TAKEN.value)

@@ -13,7 +13,7 @@ FAILED = (
     zmq.Event.HANDSHAKE_FAILED_PROTOCOL,
     zmq.Event.HANDSHAKE_FAILED_AUTH,
 )
-HELLO = wire.Hello(1, 1, "eve", 1, 0, None, False, "raw/1")
+HELLO = wire.Hello(1, 1, "eve", 1, 0, None, False, "raw/1", True)
 
 
 def test_without_curve_nothing_is_answered(connect: Connect, broker: BrokerProcess) -> None:
@@ -41,14 +41,14 @@ def test_any_key_is_admitted(connect: Connect) -> None:
 
 def test_a_nick_belongs_to_its_key(connect: Connect, ann: Client) -> None:
     thief = connect()
-    thief.say(wire.Hello(1, 1, ann.nick.upper(), 1, 0, None, False, "raw/1"))
+    thief.say(wire.Hello(1, 1, ann.nick.upper(), 1, 0, None, False, "raw/1", True))
     assert thief.refusal() is Refusal.NICK_TAKEN
     assert connect(key=ann.key).greet(ann.nick.upper(), instance=2).nick == ann.nick
 
 
 def test_a_key_has_one_nick(connect: Connect, ann: Client) -> None:
     client = connect(key=ann.key)
-    client.say(wire.Hello(1, 1, "another", 2, 0, None, False, "raw/1"))
+    client.say(wire.Hello(1, 1, "another", 2, 0, None, False, "raw/1", True))
     assert client.refusal() is Refusal.KEY_BOUND
 
 

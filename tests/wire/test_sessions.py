@@ -20,7 +20,19 @@ def hello(nick: str, **changed: int) -> wire.Hello:
         None,
         False,
         "raw/1",
+        True,
     )
+
+
+def test_a_free_nick_is_registered_only_on_request(connect: Connect) -> None:
+    nick = unused("ann")
+    client = connect()
+    client.say(wire.Hello(1, 1, nick, 1, 0, None, False, "raw/1", False))
+    assert client.refusal() is Refusal.NOT_REGISTERED
+    welcome = client.greet(nick)
+    assert welcome.registered
+    client.say(wire.Hello(1, 1, nick, 2, 0, None, False, "raw/1", False))
+    assert not client.answer(wire.Welcome).registered
 
 
 def test_the_welcome(connect: Connect, broker: BrokerProcess) -> None:

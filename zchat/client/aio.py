@@ -13,8 +13,9 @@ from zchat.client.callers import Answer
 from zchat.client.history import Range, read
 from zchat.client.identity import Asked, Identity, find
 from zchat.client.messages import Message, Sent, Update
-from zchat.client.saving import Saving
+from zchat.client.saving import Saving, State
 from zchat.client.shell import Options, Shell
+from zchat.client.statefile import StateFile
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 from zchat.common.errors import Closed, ConfigurationError, Refused, Unreachable
@@ -35,9 +36,9 @@ class AsyncClient:
     commands find it: ZCHAT_LINK or the broker of this account, ZCHAT_NICK or the default nick, and the nick's
     key, drawn at its first use. `rooms` are read beyond the joined ones (names without `#`). A `quiet` client
     reads nothing by itself and does not appear to others. With `resume`, how far this installation has got is
-    kept in its state directory, or in the file `state`, and what was missed is delivered; without, everything
-    begins now. `timeout` in seconds bounds the first connection and is the default for each call; None or 0:
-    for ever. `name` is told to the broker.
+    kept in its state directory, or in `state`, and what was missed is delivered; without, everything begins
+    now. With `register` a nick that is free is registered, without it is refused. `timeout` in seconds bounds
+    the first connection and is the default for each call; None or 0: for ever. `name` is told to the broker.
 
     Raises ConfigurationError and WrongIdentity when broker, nick or key cannot be found. All methods raise
     Closed after `close`, and in a process that was forked after the client was made.
@@ -52,7 +53,8 @@ class AsyncClient:
         rooms: Iterable[str] = (),
         quiet: bool = False,
         resume: bool = False,
-        state: Path | None = None,
+        state: Path | State | None = None,
+        register: bool = True,
         timeout: float | None = 5.0,
         name: str = "zchat/0.1.0",
     ) -> None:
@@ -65,9 +67,12 @@ class AsyncClient:
             state = who.state()
         self._rooms = [_room(room) for room in rooms]
         self._quiet = quiet
+        self._register = register
         self._timeout = timeout or None
         self._name = name[: limits.CLIENT_CHARACTERS_MAX]
-        self._saving = Saving(state, self.link.key) if state is not None else None
+        if isinstance(state, Path):
+            state = StateFile(state, self.link.key)
+        self._saving = Saving(state) if state is not None else None
         self._shell: Shell | None = None
         self._closed = False
         self._pid = os.getpid()
@@ -79,8 +84,11 @@ class AsyncClient:
     # ---- the connection ----
 
     async def connect(self) -> None:
-        """Reach the broker and be let in. Raises Unreachable, WrongIdentity or Refused, and
-        ConfigurationError when the state cannot be used; then everything is closed."""
+        """Reach the broker and be let in. With a new state, where it begins is on disk on return.
+
+        Raises Unreachable, WrongIdentity or Refused, and ConfigurationError when the state cannot be used;
+        then everything is closed.
+        """
         self.check_usable()
         if self._shell is not None:
             raise Closed("the client was connected before")
@@ -93,8 +101,10 @@ class AsyncClient:
             raise
 
     def _make_shell(self, snapshot: Any) -> Shell:
-        resume = self._saving is not None
-        options = Options(self.link, self.nick, self._key, self._quiet, self._name, snapshot, resume)
+        resume = self._saving is not None and self._saving.resumes(snapshot)
+        options = Options(
+            self.link, self.nick, self._key, self._quiet, self._name, snapshot, resume, self._register
+        )
         shell = Shell(options, self._saving.hasten if self._saving is not None else _nothing)
         if self._saving is not None:
             self._saving.attach(shell)
@@ -114,6 +124,8 @@ class AsyncClient:
                     self._saving.belongs_to(welcome.nick)
                 if followed is not None:
                     await followed
+                if self._saving is not None:
+                    await self._saving.begin()
         except TimeoutError:
             raise shell.unreached() from None
         finally:
@@ -210,6 +222,10 @@ class AsyncClient:
 
     def __aiter__(self) -> AsyncIterator[Message]:
         return self._messages()
+
+    def handled(self) -> None:
+        """Say that the update which was handed out last is done with, before asking for the next one."""
+        self.usable().handled()
 
     async def _messages(self) -> AsyncIterator[Message]:
         async for update in self._updates():

@@ -36,6 +36,7 @@ class MemberJoined(Struct, frozen=True, gc=False):
     """`nick` became a member of `room`; `created`: and the room came to be."""
 
     pos: int
+    prev: int
     time_ms: int
     room: str
     nick: str
@@ -46,6 +47,7 @@ class MemberLeft(Struct, frozen=True, gc=False):
     """`nick` is no longer a member of `room`."""
 
     pos: int
+    prev: int
     time_ms: int
     room: str
     nick: str
@@ -55,6 +57,7 @@ class TopicChanged(Struct, frozen=True, gc=False):
     """`nick` set the topic of `room`."""
 
     pos: int
+    prev: int
     time_ms: int
     room: str
     nick: str
@@ -71,6 +74,11 @@ class Went(Struct, frozen=True, gc=False):
     """`nick` is here no longer."""
 
     nick: str
+
+
+class CaughtUp(Struct, frozen=True, gc=False):
+    """Everything that was missed is delivered: what was there before the present session with the broker
+    began. Comes once in each session."""
 
 
 class Status(Struct, frozen=True, gc=False):
@@ -91,7 +99,7 @@ class Sent(Struct, frozen=True, gc=False):
 
 
 Entry = Message | MemberJoined | MemberLeft | TopicChanged  # what has a position
-Update = Entry | Came | Went | Status
+Update = Entry | Came | Went | CaughtUp | Status
 
 
 def entries_of(segment: Segment, above: int) -> list[Entry]:
@@ -119,12 +127,12 @@ def entries_of(segment: Segment, above: int) -> list[Entry]:
                 )
             elif isinstance(entry, Joined):
                 room = segment.conversation[1:]
-                found.append(MemberJoined(pos, time_ms, room, entry.nick, entry.created))
+                found.append(MemberJoined(pos, prev, time_ms, room, entry.nick, entry.created))
             elif isinstance(entry, Left):
-                found.append(MemberLeft(pos, time_ms, segment.conversation[1:], entry.nick))
+                found.append(MemberLeft(pos, prev, time_ms, segment.conversation[1:], entry.nick))
             elif isinstance(entry, TopicSet):
                 room = segment.conversation[1:]
-                found.append(TopicChanged(pos, time_ms, room, entry.nick, entry.topic))
+                found.append(TopicChanged(pos, prev, time_ms, room, entry.nick, entry.topic))
         prev = pos
         pos += 1
     return found

@@ -54,6 +54,7 @@ class Options(NamedTuple):
     software: str
     snapshot: Snapshot | None
     resume: bool
+    register: bool
 
 
 class Shell:
@@ -72,6 +73,7 @@ class Shell:
             quiet=options.quiet,
             snapshot=options.snapshot,
             resume=options.resume,
+            register=options.register,
             software=options.software,
         )
         self._sockets = Sockets(options.link.key, options.key, self._received, self.fail)
@@ -332,15 +334,19 @@ class Shell:
 
     def take(self) -> Update | None:
         """The next update, if there is one. Whoever asks for it is done with the one before."""
-        if self._holding:
-            self._holding = False
-            self._taken += 1  # only the reader writes this one
+        self.handled()
         try:
             update = self.updates.popleft()
         except IndexError:
             return None
         self._holding = True
         return update
+
+    def handled(self) -> None:
+        """The reader is done with the update that it took last."""
+        if self._holding:
+            self._holding = False
+            self._taken += 1  # only the reader writes this one
 
     @property
     def has_much_to_report(self) -> bool:

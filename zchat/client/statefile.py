@@ -19,11 +19,16 @@ class StateFile:
     `broker` is the broker's key: positions of another broker's log would mean nothing.
     """
 
+    begins_now = False
+
     def __init__(self, path: Path, broker: str) -> None:
         self._path = path
         self._broker = broker
         self._lock: IO[str] | None = None
         self.nick: str | None = None  # whose positions they are
+
+    def __str__(self) -> str:
+        return str(self._path)
 
     def open(self) -> Snapshot | None:
         """Lock the file and read it; None when there is none yet. Raises ConfigurationError."""

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from zchat.client.aio import DEFAULT_TIMEOUT, AsyncClient
 from zchat.client.messages import Message, Sent, Update
+from zchat.client.saving import State
 from zchat.common.errors import Closed
 from zchat.common.keys import KeyPair
 from zchat.common.links import Link
@@ -31,7 +32,8 @@ class Client:
         rooms: Iterable[str] = (),
         quiet: bool = False,
         resume: bool = False,
-        state: Path | None = None,
+        state: Path | State | None = None,
+        register: bool = True,
         timeout: float | None = 5.0,
         name: str = "zchat/0.1.0",
     ) -> None:
@@ -43,6 +45,7 @@ class Client:
             quiet=quiet,
             resume=resume,
             state=state,
+            register=register,
             timeout=timeout,
             name=name,
         )
@@ -131,6 +134,10 @@ class Client:
                 self._run(shell.wait_for_updates())
             else:
                 yield update
+
+    def handled(self) -> None:
+        """See AsyncClient."""
+        self._client.handled()
 
     def __iter__(self) -> Iterator[Message]:
         return self.messages()

@@ -26,6 +26,7 @@ class Refusal(Enum):
     NAME_INVALID = 200, 5, "A nick or a room may not be called that."
     NICK_TAKEN = 201, 4, "The nick belongs to another key."
     KEY_BOUND = 202, 4, "The key belongs to another nick."
+    NOT_REGISTERED = 203, 4, "Nobody is registered under that nick, and the client did not ask to be."
 
     NO_SUCH_ROOM = 300, 5, "There is no room of that name."
     NO_SUCH_USER = 301, 5, "Nobody is registered under that nick."

@@ -119,8 +119,8 @@ class Segment(Struct, array_like=True, frozen=True, gc=False):
 
 
 class Hello(Struct, array_like=True, frozen=True, tag=1, gc=False):
-    """Opens a session on this connection, and ends the one that was there. A nick that is free is registered
-    with the connection's key."""
+    """Opens a session on this connection, and ends the one that was there. With `register`, a nick that is
+    free is registered with the connection's key."""
 
     first_version: Count
     last_version: Count
@@ -130,6 +130,7 @@ class Hello(Struct, array_like=True, frozen=True, tag=1, gc=False):
     floor: Position | None
     quiet: bool
     client: Annotated[str, Meta(max_length=limits.CLIENT_CHARACTERS_MAX)]
+    register: bool
 
 
 class Send(Struct, array_like=True, frozen=True, tag=2, gc=False):

@@ -59,9 +59,10 @@ def hello(
     floor: int | None = None,
     quiet: bool = False,
     versions: tuple[int, int] = (1, 1),
+    register: bool = True,
 ) -> wire.Hello:
     """A Hello as a new client says it."""
-    return wire.Hello(*versions, nick, instance, lowest, floor, quiet, "test/1")
+    return wire.Hello(*versions, nick, instance, lowest, floor, quiet, "test/1", register)
 
 
 def welcome(

@@ -66,6 +66,14 @@ def test_a_nick_of_another_key_is_taken(play: Play) -> None:
         play.expect(refused(BOB, 0, 0, Refusal.NICK_TAKEN))
 
 
+def test_who_does_not_ask_for_it_is_not_registered(play: Play) -> None:
+    play.receive(ANN.asks(hello("ann", register=False)))
+    play.expect(refused(ANN, 0, 0, Refusal.NOT_REGISTERED))
+    play.greet(ANN, "ann")
+    play.receive(ANN.elsewhere("b").asks(hello("ann", instance=2, register=False)))
+    play.expect(Transmit(b"\0b", welcome(2, "ann", as_of=2, heads=[("#general", 2, 2)])))
+
+
 def test_a_lunate_sigma_does_not_take_over_a_sigma(play: Play) -> None:
     play.greet(ANN, "Σοφία")
     play.receive(BOB.asks(hello("Ϲοφία")))  # U+03F9, lower-cased ϲ, which is compatible with σ

@@ -20,13 +20,14 @@ from zchat.client.core.events import (
     RoomPublished,
     Started,
 )
-from zchat.client.messages import Message, Status, recipient
+from zchat.client.messages import CaughtUp, Message, Status, recipient
 from zchat.common import wire
 from zchat.common.codes import Refusal
 
 INSTANCE = 77
 PORT = 9243
 AWAY = Status("away", "the connection to the broker is lost; trying again")
+CAUGHT_UP = do.Deliver([CaughtUp()])
 BACK = Status("back", "the broker is back")
 
 Head = tuple[str, int, int]
@@ -82,7 +83,7 @@ def welcome(
 
 
 def hello(floor: int | None = None, lowest: int = 0, quiet: bool = False) -> do.Transmit:
-    return do.Transmit(wire.Hello(1, 1, "ann", INSTANCE, lowest, floor, quiet, "client"))
+    return do.Transmit(wire.Hello(1, 1, "ann", INSTANCE, lowest, floor, quiet, "client", True))
 
 
 def told(status: Status, refusal: Refusal | None = None) -> list[do.Effect]:
@@ -149,10 +150,12 @@ class Play:
         self.now_ms = end_ms
 
     def greet(self, answer: wire.Welcome | None = None) -> None:
-        """Connect, be welcomed, and have the subscriptions confirmed."""
+        """Connect, be welcomed, have the subscriptions confirmed, and hear that nothing was missed."""
         self.happen(Started(), HandshakeSucceeded())
         self.answer(answer or welcome())
         self.confirm(answer or welcome())
+        if [one for one in self.wanted if isinstance(one, do.Deliver)] == [CAUGHT_UP]:
+            self.take(1)
         self.wanted.clear()
 
     def confirm(self, answer: wire.Welcome) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.unit.client.fake_broker import FakeBroker
 from tests.unit.client.play import said, segment
 from zchat.client.aio import AsyncClient
-from zchat.client.messages import Message, Status
+from zchat.client.messages import CaughtUp, Message, Status
 from zchat.common import keys, wire
 from zchat.common.codes import Refusal
 from zchat.common.errors import (
@@ -89,6 +89,7 @@ async def test_messages_come_and_count_as_taken_when_the_next_is_asked_for(
 async def test_updates_tell_more_than_messages(broker: FakeBroker) -> None:
     async with client(broker) as ann:
         updates = ann.updates()
+        assert await anext(updates) == CaughtUp()
         broker.publish(segment("@ann,bob", 0, 6, said("bob", "a")))
         assert isinstance(await anext(updates), Message)
         broker.stop()

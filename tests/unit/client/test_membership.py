@@ -31,7 +31,7 @@ def test_the_joining_of_others_begins_no_reading(open_play: Play) -> None:
 def test_a_followed_room_that_is_joined_is_read_also_when_it_is_followed_no_longer(following: Play) -> None:
     play = following
     play.publish(segment(TEA, 8, 9, wire.Joined("ann", False)))
-    play.expect(Deliver([MemberJoined(9, 1000, "tea", "ann", False)]))
+    play.expect(Deliver([MemberJoined(9, 8, 1000, "tea", "ann", False)]))
     assert play.core.joined == {GENERAL, TEA}
     play.happen(FollowChanged(2, []))
     play.answer(wire.Followed(1, 2, 9, [], "nonce-2"))
@@ -54,7 +54,7 @@ def test_the_leaving_of_others_ends_no_reading(open_play: Play) -> None:
     play = open_play
     play.publish(segment(GENERAL, 5, 6, wire.Left("bob")), segment(GENERAL, 6, 7, said("cat", "hi")))
     play.expect(
-        Deliver([MemberLeft(6, 1000, "general", "bob")]), Deliver([message(GENERAL, 6, 7, "cat", "hi")])
+        Deliver([MemberLeft(6, 5, 1000, "general", "bob")]), Deliver([message(GENERAL, 6, 7, "cat", "hi")])
     )
     assert play.core.joined == {GENERAL}
 
@@ -82,8 +82,8 @@ def test_a_room_that_is_joined_again_begins_with_the_later_joining(open_play: Pl
     play.publish(segment(GENERAL, 10, 11, said("bob", "after")))
     told = [update for effect in play.wanted if isinstance(effect, Deliver) for update in effect.updates]
     assert told == [
-        MemberLeft(6, 1000, "general", "ann"),
-        MemberJoined(10, 1000, "general", "ann", False),
+        MemberLeft(6, 5, 1000, "general", "ann"),
+        MemberJoined(10, 9, 1000, "general", "ann", False),
         message(GENERAL, 10, 11, "bob", "after"),
     ]
     follows = [e.request for e in play.wanted if isinstance(e, Transmit)]

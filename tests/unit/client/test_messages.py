@@ -27,7 +27,7 @@ def test_only_what_is_above_is_told() -> None:
 
 def test_acts_are_told_with_their_room() -> None:
     joined = segment("#tea", 0, 4, wire.Joined("ann", True))
-    assert entries_of(joined, 0) == [MemberJoined(4, 1000, "tea", "ann", True)]
+    assert entries_of(joined, 0) == [MemberJoined(4, 0, 1000, "tea", "ann", True)]
     assert entries_of(segment("$", 0, 1, wire.Registered("ann", "ann", "k" * 40)), 0) == []
 
 

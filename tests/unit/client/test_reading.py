@@ -105,10 +105,10 @@ def test_entries_are_told_as_what_they_are_and_unknown_ones_only_move_the_cursor
         segment(GENERAL, 9, 10, wire.Left("bob")),
     )
     play.expect(
-        Deliver([MemberJoined(6, 1000, "general", "bob", False)]),
-        Deliver([TopicChanged(7, 1000, "general", "bob", "tea")]),
+        Deliver([MemberJoined(6, 5, 1000, "general", "bob", False)]),
+        Deliver([TopicChanged(7, 6, 1000, "general", "bob", "tea")]),
         Deliver([Message(9, 8, 1000, "bob", GENERAL, "message", "k", "hi", GENERAL)]),
-        Deliver([MemberLeft(10, 1000, "general", "bob")]),
+        Deliver([MemberLeft(10, 9, 1000, "general", "bob")]),
     )
 
 
@@ -325,13 +325,15 @@ def test_our_joining_elsewhere_is_found_in_a_list_and_read_from_the_join(open_pl
 def test_our_joining_that_is_seen_begins_the_reading(open_play: Play) -> None:
     play = open_play
     play.happen(SegmentDelivered(1, segment("#tea", 6, 7, wire.Joined("ann", False))))
-    play.expect(Deliver([MemberJoined(7, 1000, "tea", "ann", False)]), Transmit(wire.Follow(1, 1, [], False)))
+    play.expect(
+        Deliver([MemberJoined(7, 6, 1000, "tea", "ann", False)]), Transmit(wire.Follow(1, 1, [], False))
+    )
 
 
 def test_our_leaving_ends_the_reading_and_an_old_joining_does_not_begin_it_again(open_play: Play) -> None:
     play = open_play
     play.publish(segment(GENERAL, 5, 6, wire.Left("ann")))
-    play.expect(Deliver([MemberLeft(6, 1000, "general", "ann")]), Unsubscribe(b"#general\0"))
+    play.expect(Deliver([MemberLeft(6, 5, 1000, "general", "ann")]), Unsubscribe(b"#general\0"))
     play.publish(
         segment(GENERAL, 6, 7, said("bob", "gone")), segment(GENERAL, 0, 2, wire.Joined("ann", True))
     )
@@ -430,7 +432,7 @@ def test_presence_is_told(open_play: Play) -> None:
 def test_a_quiet_client_reads_nothing() -> None:
     play = Play(quiet=True)
     play.happen(Started(), HandshakeSucceeded())
-    assert play.wanted[-1] == Transmit(wire.Hello(1, 1, "ann", 77, 0, 2**53 - 1, True, "client"))
+    assert play.wanted[-1] == Transmit(wire.Hello(1, 1, "ann", 77, 0, 2**53 - 1, True, "client", True))
     play.answer(welcome(rows=((GENERAL, 90, 2),)))
     play.forget()
     play.publish(segment(GENERAL, 90, 91, said("bob", "x")))

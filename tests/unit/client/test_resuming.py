@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.unit.client.play import Play, drafts, heads, hello, message, said, segment, welcome
+from tests.unit.client.play import CAUGHT_UP, Play, drafts, heads, hello, message, said, segment, welcome
 from zchat.client.core import inbox
 from zchat.client.core.cursors import Snapshot
 from zchat.client.core.effects import Abandon, Connect, Deliver, Transmit
@@ -166,7 +166,11 @@ def test_a_page_of_a_session_that_is_over_is_ignored(open_play: Play) -> None:
     play.page(1, 1, GENERAL, 7, *missing)
     play.expect()
     play.page(2, 2, GENERAL, 7, *missing)
-    play.expect(Deliver([message(GENERAL, 5, 6, "bob", "a")]), Deliver([message(GENERAL, 6, 7, "bob", "b")]))
+    play.expect(
+        Deliver([message(GENERAL, 5, 6, "bob", "a")]),
+        Deliver([message(GENERAL, 6, 7, "bob", "b")]),
+        CAUGHT_UP,
+    )
 
 
 def test_while_a_hello_is_unanswered_no_other_one_is_said() -> None:

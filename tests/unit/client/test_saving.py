@@ -68,7 +68,7 @@ def test_what_takes_its_place_is_synced_before(written: Path, monkeypatch: pytes
 
 def test_a_state_belongs_to_one_nick(written: Path) -> None:
     async def run() -> None:
-        saving = Saving(written, "key")
+        saving = Saving(StateFile(written, "key"))
         assert saving.open() == OLD
         saving.belongs_to("ann")
         with pytest.raises(ConfigurationError, match="belongs to ann, not to Ann"):
@@ -103,7 +103,7 @@ class Source:
 def test_it_is_written_at_the_end_and_not_before_it_is_known_whose_it_is(tmp_path: Path) -> None:
     async def run() -> None:
         for nick in (None, "ann"):
-            saving = Saving(tmp_path / "state", "key")
+            saving = Saving(StateFile(tmp_path / "state", "key"))
             assert saving.open() is None
             source = Source(NEW)
             saving.attach(source)  # type: ignore[arg-type]
@@ -121,7 +121,7 @@ def test_what_cannot_be_written_fails_the_client(tmp_path: Path, monkeypatch: py
         raise OSError(errno.ENOSPC, "full")
 
     async def run() -> None:
-        saving = Saving(tmp_path / "state", "key")
+        saving = Saving(StateFile(tmp_path / "state", "key"))
         saving.open()
         source = Source(NEW)
         saving.attach(source)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Connecting, greeting, signs of life, and trying again for ever."""
 
-from tests.unit.client.play import AWAY, BACK, PORT, Play, hello, told, welcome
+from tests.unit.client.play import AWAY, BACK, CAUGHT_UP, PORT, Play, hello, told, welcome
 from zchat.client.core.effects import (
     Connect,
     Diagnose,
@@ -40,6 +40,7 @@ def test_the_way_to_a_session(play: Play) -> None:
         Subscribe(b"!here\0"),
         Subscribe(b"#general\0"),
         Subscribe(b"~nonce1\0"),
+        CAUGHT_UP,
     )
     assert play.core.is_open
     assert play.core.joined == {"#general"}

@@ -1,6 +1,6 @@
 """Rounds of subscriptions, the way around the second port, and followed rooms."""
 
-from tests.unit.client.play import PORT, Play, heads, said, segment, told, welcome
+from tests.unit.client.play import CAUGHT_UP, PORT, Play, heads, said, segment, told, welcome
 from zchat.client.core.cursors import Snapshot
 from zchat.client.core.effects import (
     Abandon,
@@ -202,4 +202,5 @@ def test_another_port_is_another_subscriber_with_all_topics(open_play: Play) -> 
         Subscribe(b"!here\0"),
         Subscribe(b"#general\0"),
         Subscribe(b"~nonce2\0"),
+        CAUGHT_UP,
     ]

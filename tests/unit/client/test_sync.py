@@ -8,6 +8,7 @@ import pytest
 from tests.unit.client.fake_broker import FakeBroker
 from tests.unit.client.play import said, segment
 from zchat.client.aio import AsyncClient
+from zchat.client.messages import CaughtUp
 from zchat.client.sync import Client
 from zchat.common import keys
 from zchat.common.errors import Closed, Refused, WrongIdentity
@@ -59,10 +60,12 @@ def test_closing_wakes_a_reader() -> None:
         with pytest.raises(Closed):
             ann.send("general", "hi")
         ann.connect()
+        updates = ann.updates()
+        assert next(updates) == CaughtUp()
         closer = threading.Timer(0.05, ann.close)
         closer.start()
         with pytest.raises(Closed):
-            next(ann.updates())
+            next(updates)
         closer.join()
 
 

@@ -64,11 +64,11 @@ def test_message_json() -> None:
     [
         (Came("bob"), "* bob is here"),
         (Went("b\x1bob"), "* b\\x1bob has gone"),
-        (MemberJoined(1, AT, "kitchen", "bob", False), "* bob joined #kitchen"),
-        (MemberJoined(1, AT, "kitchen", "bob", True), "* bob made #kitchen"),
-        (MemberLeft(1, AT, "kitchen", "bob"), "* bob left #kitchen"),
+        (MemberJoined(1, 0, AT, "kitchen", "bob", False), "* bob joined #kitchen"),
+        (MemberJoined(1, 0, AT, "kitchen", "bob", True), "* bob made #kitchen"),
+        (MemberLeft(1, 0, AT, "kitchen", "bob"), "* bob left #kitchen"),
         (
-            TopicChanged(1, AT, "kitchen", "bob", "a\nb\u2028"),
+            TopicChanged(1, 0, AT, "kitchen", "bob", "a\nb\u2028"),
             r"* bob set the topic of #kitchen: a\x0ab\u2028",
         ),
     ],

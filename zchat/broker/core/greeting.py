@@ -60,6 +60,8 @@ class Greeting:
             if log.is_in_doubt(RegisterSubmitted(Origin(0, 0), nick, folded, key)):
                 return  # it may have been stored: the client asks again
             raise Denied(Refusal.STORAGE_UNAVAILABLE, "the broker cannot write: nobody can be registered")
+        if not hello.register:
+            raise Denied(Refusal.NOT_REGISTERED, f"nobody is registered as {nick} at this broker")
         session = self._context.sessions.begin(peer, key, hello, nick, self._context.now_ms)
         size = len(nick) + len(key)
         log.queued_bytes += size

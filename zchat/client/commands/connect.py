@@ -17,7 +17,7 @@ from zchat.client.commands.options import Caller, client_options, session
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import first_of, run
 from zchat.client.identity import Identity
-from zchat.client.messages import Came, Message, Status, Update, Went
+from zchat.client.messages import Came, CaughtUp, Message, Status, Update, Went
 from zchat.common import links
 from zchat.common.errors import StateInUse
 from zchat.common.text import one_line, say
@@ -125,7 +125,7 @@ async def _show_one(update: Update, nick: str, output: Output, missed: Missed) -
         say(update.text + kept)
         if update.kind == "back":
             missed.began_ms = _now_ms()
-    elif not _is_no_news(update, nick, missed):
+    elif not isinstance(update, CaughtUp) and not _is_no_news(update, nick, missed):
         await output.text(notice_text(update))
 
 

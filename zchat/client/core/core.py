@@ -43,7 +43,7 @@ class Core:
 
     `instance` identifies this process to the broker, `jitter` gives numbers from 0 to 1: both come from the
     shell, for a core draws no numbers. `snapshot` and `resume`: see Reading. A `quiet` client reads nothing
-    by itself and is not shown as present.
+    by itself and is not shown as present. `register`: a nick that is free is to be registered.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Core:
         quiet: bool = False,
         snapshot: Snapshot | None = None,
         resume: bool = False,
+        register: bool = True,
         software: str = "",
     ) -> None:
         tokens = count(1)
@@ -63,6 +64,7 @@ class Core:
         self._instance = instance
         self._quiet = quiet
         self._software = software
+        self._register = register
         self._session = Session(jitter)
         self._requests = Requests(tokens)
         self._reception = Reception(self._session, tokens, quiet=quiet, snapshot=snapshot, resume=resume)
@@ -188,6 +190,7 @@ class Core:
             self._reception.hello_floor,
             self._quiet,
             self._software,
+            self._register,
         )
         return [Transmit(hello)]
 

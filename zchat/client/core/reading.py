@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from zchat.client.core.catchup import CatchUp
 from zchat.client.core.cursors import Cursors, Snapshot
 from zchat.client.core.effects import Deliver, Effect, Save
 from zchat.client.core.fetches import Fetches, Wanted
@@ -31,6 +32,7 @@ class Reading:
         self.requested: set[str] = set()  # rooms to be followed, as typed, in lower case
         self._left: dict[str, int] = {}  # rooms that were left, and where
         self.rooms_changed = False  # since this was set to False
+        self._catchup = CatchUp()
         self._resume = resume
         self._fetches = fetches
         self._first_floor = 0  # of the Welcome, while the first list is not complete
@@ -63,6 +65,7 @@ class Reading:
             self._raise_floor(welcome.floor if self._resume else max(welcome.floor, welcome.as_of))
         self._first_floor = welcome.floor
         self._sweep = None
+        self._catchup.begin()
         listing = Listing(True, covers_followed)
         self.listed(listing, welcome.heads, welcome.as_of, is_welcome=True)
         return listing
@@ -83,6 +86,8 @@ class Reading:
                 continue
             if head.pos > self.cursors.position(conversation):
                 listing.behind[conversation] = head.pos
+                if listing.is_first:
+                    self._catchup.expect(conversation, head.pos)
                 self._miss(conversation, head.pos)
 
     def list_completed(self, listing: Listing) -> list[Effect]:
@@ -97,6 +102,7 @@ class Reading:
             if self.fresh:
                 self.fresh = self.inbox.fresh = False
                 effects.append(Save())
+            self._catchup.listed()
             self._unseen = self.cursors.joined - listing.rooms
             for room in sorted(self._unseen):
                 self._want(room)
@@ -145,6 +151,7 @@ class Reading:
             if room not in before:
                 self._reach(room, head.start or head.pos)
             if head.pos > cursors.position(room):
+                self._catchup.expect(room, head.pos)
                 self._miss(room, head.pos)
 
     def follow(self, rooms: set[str]) -> None:
@@ -247,6 +254,20 @@ class Reading:
             self._fetches.drop_repairs()
             self._targets.clear()
 
+    def catches_up(self) -> bool:
+        """Whether everything that was missed before the session is delivered now. True once in a session."""
+        if not self._catchup.is_pending or self._unseen or self.inbox.full:
+            return False
+        while (target := self._catchup.next_target()) is not None:
+            conversation, position = target
+            if self._reads(conversation) and self.cursors.position(conversation) < position:
+                return False
+            self._catchup.forget(conversation)
+        if self._catchup.is_complete:
+            self._catchup.told()
+            return True
+        return False
+
     # ---- acts of our own ----
 
     def left(self, typed: str, position: int) -> None:
@@ -338,6 +359,7 @@ class Reading:
         self._fetches.drop(conversation)
         self._targets.pop(conversation, None)
         self._unseen.discard(conversation)
+        self._catchup.forget(conversation)
         if self._sweep is not None:
             self._sweep.behind.pop(conversation, None)
             self._advance_sweep()

@@ -12,7 +12,7 @@ from zchat.client.core.listing import Listing
 from zchat.client.core.reading import Reading
 from zchat.client.core.session import Session
 from zchat.client.core.subscriptions import Subscriptions
-from zchat.client.messages import Came, Status, Update, Went
+from zchat.client.messages import Came, CaughtUp, Status, Update, Went
 from zchat.common import wire
 from zchat.common.codes import Refusal
 
@@ -109,6 +109,8 @@ class Reception:
             effects += self._subscriptions.changed(self.reading.rooms, now_ms)
         if self.reading.inbox.full:
             self.reading.stop_if_full()
+        if self._subscriptions.is_settled and self.reading.catches_up():
+            effects += self.tell([CaughtUp()])
         return effects + self.fetches.start(session, now_ms)
 
     # ---- what comes ----

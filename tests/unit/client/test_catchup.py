@@ -1,0 +1,117 @@
+"""When a client says that everything that was missed is delivered."""
+
+from tests.unit.client.play import CAUGHT_UP, Play, message, said, segment, welcome
+from zchat.client.core import inbox
+from zchat.client.core.cursors import Snapshot
+from zchat.client.core.effects import Deliver
+from zchat.client.core.events import (
+    Consumed,
+    Disconnected,
+    FollowChanged,
+    HandshakeSucceeded,
+    SegmentDelivered,
+    Started,
+)
+from zchat.common import wire
+from zchat.common.codes import Refusal
+
+GENERAL, TEA, BOB = "#general", "#tea", "@ann,bob"
+BEFORE = Snapshot(5, {GENERAL: 5}, frozenset({GENERAL}), frozenset())
+
+
+def resumed(answer: wire.Welcome, snapshot: Snapshot = BEFORE) -> Play:
+    play = Play(snapshot=snapshot, resume=True)
+    play.happen(Started(), HandshakeSucceeded())
+    play.answer(answer)
+    return play
+
+
+def is_told(play: Play) -> bool:
+    """Whether the core said it, as the last thing, once since the last look."""
+    told = [effect for effect in play.wanted if effect == CAUGHT_UP]
+    delivered = [effect for effect in play.wanted if isinstance(effect, Deliver)]
+    assert len(told) <= 1 and (not told or delivered[-1] == CAUGHT_UP)
+    play.forget()
+    return bool(told)
+
+
+def test_it_comes_behind_all_that_the_list_of_heads_names() -> None:
+    play = resumed(welcome(1, ((GENERAL, 7, 2), (BOB, 9, 0)), floor=5, as_of=9))
+    assert not is_told(play)
+    play.page(1, 1, GENERAL, 7, segment(GENERAL, 5, 6, said("bob", "a", "b")))
+    assert not is_told(play)
+    play.page(1, 2, BOB, 9, segment(BOB, 0, 9, said("bob", "c")))
+    assert is_told(play)
+    play.publish(segment(GENERAL, 7, 10, said("bob", "d")))
+    assert not is_told(play)
+
+
+def test_what_comes_later_does_not_delay_it() -> None:
+    play = resumed(welcome(1, ((GENERAL, 7, 2),), floor=5, as_of=9))
+    play.publish(segment(GENERAL, 9, 10, said("bob", "later")))
+    play.page(1, 1, GENERAL, 10, segment(GENERAL, 5, 6, said("bob", "a", "b")))
+    assert is_told(play)
+
+
+def test_it_waits_for_all_pages_of_the_list() -> None:
+    play = resumed(welcome(1, (), floor=5, as_of=9, following=GENERAL))
+    assert not is_told(play)
+    play.answer(wire.Heads(1, 1, 9, [wire.Head(BOB, 9, 0)], ""))
+    assert not is_told(play)
+    play.happen(SegmentDelivered(1, segment(BOB, 0, 9, said("bob", "c"))))
+    assert not is_told(play)  # #general may have been left elsewhere: a page tells
+    play.page(1, 3, GENERAL, 5)
+    assert is_told(play)
+
+
+def test_it_waits_for_what_followed_rooms_missed() -> None:
+    play = Play(snapshot=BEFORE._replace(followed=frozenset({TEA})), resume=True)
+    play.happen(FollowChanged(1, ["tea"]), Started(), HandshakeSucceeded())
+    play.answer(welcome(1, ((GENERAL, 5, 2),), floor=5, as_of=9))
+    assert not is_told(play)
+    play.answer(wire.Followed(1, 1, 9, [wire.Head(TEA, 8, 0)], "nonce2"))
+    assert not is_told(play)
+    play.page(1, 2, TEA, 8, segment(TEA, 5, 8, said("bob", "c")))
+    assert is_told(play)
+
+
+def test_it_comes_again_in_the_next_session() -> None:
+    play = resumed(welcome(1, ((GENERAL, 5, 2),), floor=5))
+    assert is_told(play)
+    play.happen(Disconnected())
+    play.wait(200)
+    play.happen(HandshakeSucceeded())
+    play.answer(welcome(2, ((GENERAL, 6, 2),), floor=5, as_of=6))
+    assert not is_told(play)
+    play.page(2, 1, GENERAL, 6, segment(GENERAL, 5, 6, said("bob", "a")))
+    assert is_told(play)
+
+
+def test_a_conversation_that_is_gone_is_not_waited_for() -> None:
+    play = resumed(welcome(1, ((GENERAL, 5, 2), (BOB, 9, 0)), floor=5, as_of=9))
+    assert not is_told(play)
+    play.refuse(1, 1, Refusal.NO_SUCH_USER)
+    assert is_told(play)
+
+
+def test_it_waits_for_a_user_who_takes_nothing() -> None:
+    size = inbox.UPDATES_MAX
+    texts = [str(number) for number in range(256)]
+    play = resumed(welcome(1, ((GENERAL, 6 + size + 255, 2),), floor=5, as_of=20_000))
+    pos = 6
+    while pos <= size + 5:
+        play.publish(segment(GENERAL, pos - 1, pos, said("bob", *texts)))
+        pos += 256
+    assert not is_told(play)
+    play.happen(Consumed(pos - 6))
+    play.publish(segment(GENERAL, pos - 1, pos, said("bob", *texts)))
+    assert is_told(play)
+
+
+def test_a_client_that_begins_now_has_missed_nothing() -> None:
+    play = Play()
+    play.happen(Started(), HandshakeSucceeded())
+    play.answer(welcome())
+    assert is_told(play)
+    play.publish(segment(GENERAL, 5, 6, said("bob", "a")))
+    play.expect(Deliver([message(GENERAL, 5, 6, "bob", "a")]))
