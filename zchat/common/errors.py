@@ -9,6 +9,12 @@ class ZchatError(Exception):
     exit_code = 70
 
 
+class No(ZchatError):
+    """The answer to a question is no."""
+
+    exit_code = 1
+
+
 class ConfigurationError(ZchatError):
     """What the caller asked for makes no sense, or a setting, file or directory is not usable."""
 
@@ -16,7 +22,9 @@ class ConfigurationError(ZchatError):
 
 
 class StateInUse(ConfigurationError):
-    """Another client holds the state that this one was to go on from."""
+    """Another client holds the state or the cursor that this one was to go on from."""
+
+    exit_code = 5
 
 
 class Unreachable(ZchatError):
