@@ -34,6 +34,7 @@ _COMMANDS = {
     "connect": _Place("zchat.client.commands.connect", "connect", "Chat in this terminal."),
     "send": _Place("zchat.client.commands.send", "send", "Send a message to a room or a person."),
     "tail": _Place("zchat.client.commands.tail", "tail", "Print messages as they come."),
+    "cursor": _Place("zchat.client.commands.cursor", "cursor", "List, set and delete cursors of tail."),
     "users": _Place("zchat.client.commands.users", "users", "List who is registered and who is here."),
 }
 

@@ -1,8 +1,9 @@
-"""The file of an installation's cursor: one holder at a time, replaced atomically."""
+"""The file that says how far a reader has got: one holder at a time, replaced atomically."""
 
 import json
 import os
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
@@ -16,12 +17,14 @@ _VERSION = 1
 class StateFile:
     """Holds a state file from `open` to `close`, so that no other client reads or writes it meanwhile.
 
-    `broker` is the broker's key: positions of another broker's log would mean nothing.
+    `broker` is the broker's key: positions of another broker's log would mean nothing. `to`, when given, are
+    the addresses that the positions are about; they are kept in the file.
     """
 
     begins_now = False
 
-    def __init__(self, path: Path, broker: str) -> None:
+    def __init__(self, path: Path, broker: str, to: Sequence[str] | None = None) -> None:
+        self.to = to
         self._path = path
         self._broker = broker
         self._lock: IO[str] | None = None
@@ -35,15 +38,15 @@ class StateFile:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = open(self._path.with_name(self._path.name + ".lock"), "a")  # noqa: SIM115
-            _lock(self._lock)
+            lock(self._lock)
         except BlockingIOError:
             self.close()
-            raise StateInUse(f"another zchat client is using {self._path}") from None
+            raise StateInUse(f"another zchat client is using {self}") from None
         except OSError as error:
             self.close()
             raise ConfigurationError(f"cannot use {self._path}: {error.strerror or error}") from None
         try:
-            return self._read()
+            return self.read()
         except BaseException:
             self.close()
             raise
@@ -58,6 +61,7 @@ class StateFile:
             "positions": dict(snapshot.positions),
             "joined": sorted(snapshot.joined),
             "followed": sorted(snapshot.followed),
+            **({} if self.to is None else {"to": list(self.to)}),
         }
         descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".state-")
         try:
@@ -74,11 +78,12 @@ class StateFile:
     def close(self) -> None:
         """Let others have the file."""
         if self._lock is not None:
-            _unlock(self._lock)
+            unlock(self._lock)
             self._lock.close()
             self._lock = None
 
-    def _read(self) -> Snapshot | None:
+    def read(self) -> Snapshot | None:
+        """What is in the file, also while another client holds it. Raises ConfigurationError."""
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -93,6 +98,7 @@ class StateFile:
             raise ConfigurationError(f"{self._path} belongs to another broker")
         try:
             self.nick = _text(content["nick"])
+            self.to = [_text(one) for one in content["to"]] if "to" in content else None
             floor = None if content["floor"] is None else _position(content["floor"])
             positions = {_text(c): _position(p) for c, p in content["positions"].items()}
             joined = frozenset(_text(room) for room in content["joined"])
@@ -117,16 +123,16 @@ def _position(value: Any) -> int:
     return value
 
 
-def _lock(file: IO[str]) -> None:
+def lock(file: IO[str], wait: bool = False) -> None:
     """Raises BlockingIOError when another process, or another client of this one, holds the file."""
     try:
         import fcntl
     except ImportError:  # Windows: there, two clients with one state are not told apart
         return
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
-def _unlock(file: IO[str]) -> None:
+def unlock(file: IO[str]) -> None:
     """Closing alone would leave the lock with a child that was forked meanwhile."""
     try:
         import fcntl

@@ -15,6 +15,12 @@ class No(ZchatError):
     exit_code = 1
 
 
+class WaitedLongEnough(ZchatError):
+    """What was waited for did not come in the time that was given."""
+
+    exit_code = 124
+
+
 class ConfigurationError(ZchatError):
     """What the caller asked for makes no sense, or a setting, file or directory is not usable."""
 

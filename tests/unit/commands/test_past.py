@@ -20,25 +20,50 @@ class Conversations:
             to: [pos for pos, room in enumerate(rooms, 1) if f"#{room}" == to] for to in ("#0", "#1", "#2")
         }
 
-    async def history(self, to: str, *, limit: int = 50, after: int | None = None) -> list[Message]:
-        if after is None:
-            return [message(to, pos) for pos in self.rooms[to][-limit:]]
-        return [message(to, pos) for pos in self.rooms[to] if pos > after][: min(limit, 3)]
+    async def history(
+        self, to: str, *, limit: int = 50, after: int | None = None, since_ms: int | None = None
+    ) -> list[Message]:
+        found = [message(to, pos) for pos in self.rooms[to]]
+        if after is None and since_ms is None:
+            return found[-limit:]
+        later = [m for m in found if m.pos > (after or 0) and m.time_ms >= (since_ms or 0)]
+        return later[: min(limit, 3)]
 
 
 def message(to: str, pos: int) -> Message:
-    return Message(pos, 0, 0, "ann", to, "message", "k", "text", to)
+    """The time rises with every fourth position."""
+    return Message(pos, pos - 1, pos // 4, "ann", to, "message", "k", "text", to)
 
 
-@given(st.lists(st.integers(0, 2), max_size=40), st.integers(0, 45))
+rooms_of_messages = st.lists(st.integers(0, 2), max_size=40)
+
+
+@given(rooms_of_messages, st.integers(0, 45))
 def test_all_after_a_position_in_order(rooms: list[int], pos: int) -> None:
     async def read() -> list[int]:
-        return [one.pos async for one in past.after(Conversations(rooms), ["#0", "#1", "#2"], pos)]
+        return [one.pos async for one in past.beginning(Conversations(rooms), ["#0", "#1", "#2"], after=pos)]
 
     assert asyncio.run(read()) == list(range(pos + 1, len(rooms) + 1))
 
 
-@given(st.lists(st.integers(0, 2), max_size=40), st.integers(0, 5))
+@given(rooms_of_messages, st.integers(1, 12))
+def test_all_since_a_time_in_order(rooms: list[int], time_ms: int) -> None:
+    async def read() -> list[int]:
+        addresses = ["#0", "#1", "#2"]
+        return [one.pos async for one in past.beginning(Conversations(rooms), addresses, since_ms=time_ms)]
+
+    assert asyncio.run(read()) == list(range(4 * time_ms, len(rooms) + 1))
+
+
+@given(rooms_of_messages, st.integers(1, 12))
+def test_nothing_up_to_the_position_before_a_time_is_as_new(rooms: list[int], time_ms: int) -> None:
+    found = asyncio.run(past.position_before(Conversations(rooms), ["#0", "#1", "#2"], time_ms))
+    assert found == min(4 * time_ms - 1, len(rooms))
+    some = asyncio.run(past.position_before(Conversations(rooms), ["#1"], time_ms))
+    assert some <= found
+
+
+@given(rooms_of_messages, st.integers(0, 5))
 def test_the_last_of_each(rooms: list[int], count: int) -> None:
     conversations = Conversations(rooms)
     found = asyncio.run(past.last(conversations, ["#0", "#2"], count))

@@ -28,6 +28,10 @@ class Chosen:
         self.rooms = [one[1:] for one in self.addresses if one.startswith("#")]
         self._people = {names.folded(one[1:]) for one in self.addresses if one.startswith("@")}
 
+    def holds_room(self, room: str) -> bool:
+        """Whether the room is one of them."""
+        return not self.addresses or room in self.rooms
+
     def holds(self, message: "Message", nick: str) -> bool:
         """Whether the message is of one of them; `nick` is the reader's own."""
         if not self.addresses:

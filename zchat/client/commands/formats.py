@@ -9,6 +9,7 @@ from zchat.client.messages import Came, MemberJoined, MemberLeft, Message, Sent,
 from zchat.common.text import json_safe, one_line, shown
 
 if TYPE_CHECKING:
+    from zchat.client.cursorfile import Listed
     from zchat.common.wire import Person
 
 Notice = Came | Went | MemberJoined | MemberLeft | TopicChanged
@@ -27,18 +28,32 @@ def message_text(message: Message) -> str:
 
 def message_json(message: Message) -> str:
     """A message as a line of JSON; every key is always there."""
-    return _line(
-        {
-            "pos": message.pos,
-            "prev": message.prev,
-            "time": rfc3339(message.time_ms),
-            "from": message.sender,
-            "to": message.to,
-            "kind": message.kind,
-            "id": message.id,
-            "text": message.text,
-        }
+    return _entry(
+        message.pos,
+        message.prev,
+        message.time_ms,
+        message.sender,
+        message.to,
+        message.kind,
+        message.id,
+        message.text,
     )
+
+
+def notice_json(notice: Notice) -> str:
+    """The same keys for what is no message; null where there is nothing to say."""
+    match notice:
+        case Came() | Went():
+            kind = "here" if isinstance(notice, Came) else "gone"
+            return _entry(None, None, None, notice.nick, None, kind, None, None)
+        case MemberJoined():
+            kind, text = "joined", None
+        case MemberLeft():
+            kind, text = "left", None
+        case TopicChanged():
+            kind, text = "topic", notice.topic
+    to = f"#{notice.room}"
+    return _entry(notice.pos, notice.prev, notice.time_ms, notice.nick, to, kind, None, text)
 
 
 def notice_text(notice: Notice) -> str:
@@ -73,10 +88,45 @@ def person_json(person: "Person") -> str:
     return _line({"nick": person.nick, "present": person.present})
 
 
+def cursor_text(cursor: "Listed") -> str:
+    """A cursor: its name, its position, and what it is for."""
+    return f"{cursor.name:<20} {cursor.pos:>12}  {one_line(' '.join(cursor.to)) or 'everything'}\n"
+
+
+def cursor_json(cursor: "Listed") -> str:
+    """A cursor as a line of JSON; `to` is empty when it is for everything."""
+    return _line({"name": cursor.name, "pos": cursor.pos, "to": list(cursor.to)})
+
+
 def rfc3339(time_ms: int) -> str:
     """A time of the log in UTC, with milliseconds."""
     seconds, milliseconds = divmod(time_ms, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
+
+
+def _entry(
+    pos: int | None,
+    prev: int | None,
+    time_ms: int | None,
+    sender: str,
+    to: str | None,
+    kind: str,
+    id: str | None,
+    text: str | None,
+) -> str:
+    time = None if time_ms is None else rfc3339(time_ms)
+    return _line(
+        {
+            "pos": pos,
+            "prev": prev,
+            "time": time,
+            "from": sender,
+            "to": to,
+            "kind": kind,
+            "id": id,
+            "text": text,
+        }
+    )
 
 
 def _line(fields: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from zchat.common.text import say
 
 if TYPE_CHECKING:
     from zchat.client.aio import AsyncClient
+    from zchat.client.saving import State
 
 
 class Caller(NamedTuple):
@@ -62,7 +63,7 @@ async def session(
     *,
     rooms: Iterable[str] = (),
     quiet: bool = True,
-    state: Path | None = None,
+    state: "Path | State | None" = None,
 ) -> AsyncIterator["AsyncClient"]:
     """A connected client, closed at the end. Says so when the nick was registered with it."""
     from zchat.client.aio import AsyncClient

@@ -1,17 +1,23 @@
 """`zchat tail`: messages as they come, for scripts and for people who only read."""
 
+import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from zchat.client.commands import past
 from zchat.client.commands.addresses import Chosen, address
-from zchat.client.commands.formats import message_json, message_text
+from zchat.client.commands.formats import message_json, message_text, notice_json, notice_text
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import first_of, run
+from zchat.client.commands.times import SINCE
+from zchat.client.cursorfile import CursorFile, cursor_of
 from zchat.client.identity import Identity
-from zchat.client.messages import Message, Status, Update
+from zchat.client.messages import Came, CaughtUp, Message, Status, Update, Went
+from zchat.common.errors import No, WaitedLongEnough
 from zchat.common.text import say
 
 if TYPE_CHECKING:
@@ -20,21 +26,65 @@ if TYPE_CHECKING:
 _LAST = 10
 
 
+class _Wanted(Struct, frozen=True):
+    """What is to be printed, and until when."""
+
+    chosen: Chosen
+    last: int | None
+    after: int | None
+    since_ms: int | None
+    count: int | None
+    wait_s: float | None
+    follow: bool
+    events: bool
+    not_mine: bool
+    as_json: bool
+
+
 @click.command()
 @client_options
 @json_option
 @click.option(
-    "-n", "count", type=click.IntRange(0), metavar="N", help=f"Begin with the last N; {_LAST} if not given."
+    "-n", "last", type=click.IntRange(0), metavar="N", help=f"Begin with the last N; {_LAST} if not given."
+)
+@click.option(
+    "--since", type=SINCE, metavar="TIME", help="Begin with those since TIME (10m, 2h, 3d, a date)."
 )
 @click.option("--after", type=click.IntRange(0), metavar="POS", help="Begin with all after that position.")
+@click.option("--cursor", metavar="NAME", help="Go on where the cursor NAME is, and move it.")
+@click.option("--peek", is_flag=True, help="Do not move the cursor: zchat cursor set does.")
+@click.option("--count", type=click.IntRange(1), metavar="N", help="End after N messages.")
+@click.option(
+    "--wait", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+    help="With --count: wait no longer than that, and end with 124.",
+)  # fmt: skip
 @click.option("--no-follow", is_flag=True, help="Print what there is, and end.")
+@click.option("--events", is_flag=True, help="Also who joins, leaves, comes and goes, and new topics.")
+@click.option("--not-mine", is_flag=True, help="Without what you wrote yourself.")
 @click.argument("to", nargs=-1, metavar="[TO]...")
 def tail(
-    caller: Caller, as_json: bool, count: int | None, after: int | None, no_follow: bool, to: tuple[str, ...]
+    caller: Caller,
+    as_json: bool,
+    last: int | None,
+    since: int | None,
+    after: int | None,
+    cursor: str | None,
+    peek: bool,
+    count: int | None,
+    wait: float | None,
+    no_follow: bool,
+    events: bool,
+    not_mine: bool,
+    to: tuple[str, ...],
 ) -> None:
     """Print the messages of the rooms and people TO as they come, after the last few of each.
 
-    Without TO: of all rooms that you joined, and those sent to you directly (these from now on).
+    Without TO: of all rooms that you joined, and those sent to you directly (these from now on). Ends when
+    its reader ends, and goes on by itself when the broker was away.
+
+    With --cursor it begins where the last run with that cursor ended, and misses nothing between; a new
+    cursor begins now, or where --since or --after say. After a kill the last lines may come again. Printed is
+    not handled: what must not be lost is read with --peek, and acknowledged with `zchat cursor set`.
 
     \b
     Examples:
@@ -42,53 +92,143 @@ def tail(
       zchat tail general @ann
       zchat tail -n 100 --no-follow general
       zchat tail --json --after 4711 logs | jq -r .text
+      zchat tail --json --cursor deploy --not-mine ops | ./deploy
+      zchat tail --count 1 --wait 60 --not-mine @ann
     """
-    if count is not None and after is not None:
-        raise click.UsageError("-n and --after exclude each other")
+    _check_usage(last, since, after, cursor, peek, count, wait)
     chosen = Chosen(map(address, to))
-    tailing = _Tail(chosen, _LAST if count is None else count, after, as_json)
-    run(tailing.run(caller.identity(), caller.timeout, follow=not no_follow))
+    wanted = _Wanted(chosen, last, after, since, count, wait, not no_follow, events, not_mine, as_json)
+    who = caller.identity()
+    if cursor is None:
+        run(_Tail(wanted, None).run(who, caller.timeout))
+    else:
+        run(_with_cursor(wanted, who, caller.timeout, cursor, peek))
+
+
+def _check_usage(
+    last: int | None,
+    since: int | None,
+    after: int | None,
+    cursor: str | None,
+    peek: bool,
+    count: int | None,
+    wait: float | None,
+) -> None:
+    beginnings = {"-n": last, "--since": since, "--after": after}
+    given = [name for name, value in beginnings.items() if value is not None]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} exclude each other")
+    if cursor is not None and last is not None:
+        raise click.UsageError("a cursor begins now, or where --since or --after say; not with -n")
+    if peek and cursor is None:
+        raise click.UsageError("--peek is about a cursor: --cursor NAME")
+    if wait is not None and count is None:
+        raise click.UsageError("--wait is for --count N")
+
+
+async def _with_cursor(wanted: _Wanted, who: Identity, timeout: float | None, name: str, peek: bool) -> None:
+    to, after = wanted.chosen.addresses, wanted.after
+    cursor = cursor_of(who, name, to=to, after=after, peek=peek)
+    if wanted.since_ms is not None and not cursor.exists:
+        after = await _position_before(who, timeout, to, wanted.since_ms)
+        cursor = cursor_of(who, name, to=to, after=after, peek=peek)
+    await _Tail(wanted, cursor).run(who, timeout)
+
+
+async def _position_before(who: Identity, timeout: float | None, to: list[str], time_ms: int) -> int:
+    async with session(who, timeout) as client:
+        addresses = to or [f"#{room.name}" for room in await client.rooms()]
+        return await past.position_before(client, addresses, time_ms)
 
 
 class _Tail:
-    def __init__(self, chosen: Chosen, count: int, after: int | None, as_json: bool) -> None:
-        self._chosen, self._count, self._after = chosen, count, after
+    def __init__(self, wanted: _Wanted, cursor: CursorFile | None) -> None:
+        self._wanted, self._cursor = wanted, cursor
         self._output = Output()
-        self._as_json = as_json
+        self._left = wanted.count  # lines still to be printed
         self._printed: dict[str, int] = {}  # conversation: the last position
 
-    async def run(self, who: Identity, timeout: float | None, follow: bool) -> None:
-        rooms = self._chosen.rooms if follow else ()
-        quiet = not follow and bool(self._chosen.addresses)  # a quiet session does not hear what was joined
-        async with session(who, timeout, rooms=rooms, quiet=quiet) as client:
-            await first_of(self._print_all(client, follow), self._output.reader_gone())
+    async def run(self, who: Identity, timeout: float | None) -> None:
+        """Until enough is printed, or nothing more is to be. Raises No and WaitedLongEnough when less than
+        what was to be counted came."""
+        wanted = self._wanted
+        reads = wanted.follow or self._cursor is not None
+        rooms = wanted.chosen.rooms if reads else ()
+        quiet = not reads and bool(wanted.chosen.addresses)  # a quiet session does not hear what was joined
+        async with session(who, timeout, rooms=rooms, quiet=quiet, state=self._cursor) as client:
+            await self._within_time(client)
+        if self._left:
+            raise No(f"there were only {(wanted.count or 0) - self._left} of {wanted.count} messages")
 
-    async def _print_all(self, client: "AsyncClient", follow: bool) -> None:
+    async def _within_time(self, client: "AsyncClient") -> None:
+        seconds = self._wanted.wait_s
+        try:
+            async with nullcontext() if seconds is None else asyncio.timeout(seconds):
+                await first_of(self._print_all(client), self._output.reader_gone())
+        except TimeoutError:
+            raise WaitedLongEnough(f"nothing more within {seconds:g} s") from None
+
+    async def _print_all(self, client: "AsyncClient") -> None:
         """The past is read after the session has begun, so it reaches to what has come since, and overlaps
         it: nothing is missed between the two, and positions tell what is there twice."""
-        addresses = self._chosen.addresses or [f"#{room}" for room in sorted(client.joined)]
-        if self._after is None:
-            for message in await past.last(client, addresses, self._count):
-                await self._print(message)
-        else:
-            async for message in past.after(client, addresses, self._after):
-                await self._print(message)
-        if follow:
+        if self._cursor is None:
+            await self._print_past(client)
+        if self._wanted.follow or self._cursor is not None:
             async for update in client.updates():
+                if self._left == 0 or (isinstance(update, CaughtUp) and not self._wanted.follow):
+                    break
                 await self._heed(update, client.nick)
+                client.handled()
+                if self._left == 0:
+                    break
+
+    async def _print_past(self, client: "AsyncClient") -> None:
+        wanted = self._wanted
+        addresses = wanted.chosen.addresses or [f"#{room}" for room in sorted(client.joined)]
+        if wanted.after is None and wanted.since_ms is None:
+            for message in await past.last(client, addresses, _LAST if wanted.last is None else wanted.last):
+                await self._print_message(message, client.nick)
+        else:
+            async for message in past.beginning(client, addresses, wanted.after, wanted.since_ms):
+                await self._print_message(message, client.nick)
+                if self._left == 0:
+                    break
 
     async def _heed(self, update: Update, nick: str) -> None:
-        if isinstance(update, Status):
-            say(update.text)
-        elif isinstance(update, Message) and self._is_new(update) and self._chosen.holds(update, nick):
-            await self._print(update)
+        match update:
+            case Status():
+                say(update.text)
+            case CaughtUp():
+                pass
+            case Message():
+                if self._is_new(update) and self._wanted.chosen.holds(update, nick):
+                    await self._print_message(update, nick)
+            case Came() | Went():
+                if self._wanted.events and not self._wanted.chosen.addresses:
+                    await self._print(notice_json(update) if self._wanted.as_json else notice_text(update))
+            case _:
+                if self._wanted.events and self._wanted.chosen.holds_room(update.room):
+                    if self._cursor is not None:
+                        self._cursor.prints(update.pos, f"#{update.room}")
+                    await self._print(notice_json(update) if self._wanted.as_json else notice_text(update))
 
     def _is_new(self, message: Message) -> bool:
         return message.pos > self._printed.get(message.conversation, 0)
 
-    async def _print(self, message: Message) -> None:
+    async def _print_message(self, message: Message, nick: str) -> None:
+        wanted = self._wanted
         self._printed[message.conversation] = message.pos
-        if self._as_json:
-            await self._output.json(message_json(message))
-        else:
-            await self._output.text(message_text(message))
+        if wanted.not_mine and message.sender == nick:
+            return
+        if wanted.since_ms is not None and message.time_ms < wanted.since_ms:
+            return
+        if self._cursor is not None:
+            self._cursor.prints(message.pos, message.conversation)
+        await self._print(message_json(message) if wanted.as_json else message_text(message))
+
+    async def _print(self, line: str) -> None:
+        if self._left == 0:
+            return
+        await (self._output.json(line) if self._wanted.as_json else self._output.text(line))
+        if self._left is not None:
+            self._left -= 1
