@@ -23,16 +23,16 @@ class Conversations:
     async def history(
         self, to: str, *, limit: int = 50, after: int | None = None, since_ms: int | None = None
     ) -> list[Message]:
-        found = [message(to, pos) for pos in self.rooms[to]]
+        found = [message(to, pos, prev) for prev, pos in pairwise([0, *self.rooms[to]])]
         if after is None and since_ms is None:
             return found[-limit:]
         later = [m for m in found if m.pos > (after or 0) and m.time_ms >= (since_ms or 0)]
         return later[: min(limit, 3)]
 
 
-def message(to: str, pos: int) -> Message:
+def message(to: str, pos: int, prev: int) -> Message:
     """The time rises with every fourth position."""
-    return Message(pos, pos - 1, pos // 4, "ann", to, "message", "k", "text", to)
+    return Message(pos, prev, pos // 4, "ann", to, "message", "k", "text", to)
 
 
 rooms_of_messages = st.lists(st.integers(0, 2), max_size=40)
