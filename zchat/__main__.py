@@ -34,8 +34,14 @@ _COMMANDS = {
     "connect": _Place("zchat.client.commands.connect", "connect", "Chat in this terminal."),
     "send": _Place("zchat.client.commands.send", "send", "Send a message to a room or a person."),
     "tail": _Place("zchat.client.commands.tail", "tail", "Print messages as they come."),
+    "history": _Place("zchat.client.commands.history", "history", "Print what was said."),
     "cursor": _Place("zchat.client.commands.cursor", "cursor", "List, set and delete cursors of tail."),
     "users": _Place("zchat.client.commands.users", "users", "List who is registered and who is here."),
+    "rooms": _Place("zchat.client.commands.rooms", "rooms", "List the rooms."),
+    "join": _Place("zchat.client.commands.join", "join", "Join a room, or make it."),
+    "leave": _Place("zchat.client.commands.leave", "leave", "Leave a room."),
+    "topic": _Place("zchat.client.commands.topic", "topic", "Print or set the topic of a room."),
+    "ping": _Place("zchat.client.commands.ping", "ping", "Measure how long the broker takes to answer."),
 }
 
 

@@ -2,15 +2,17 @@
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from unicodedata import category, east_asian_width
 
 from zchat.client.messages import Came, MemberJoined, MemberLeft, Message, Sent, TopicChanged, Went
 from zchat.common.text import json_safe, one_line, shown
 
 if TYPE_CHECKING:
     from zchat.client.cursorfile import Listed
-    from zchat.common.wire import Person
+    from zchat.common.wire import Person, Room
 
 Notice = Came | Went | MemberJoined | MemberLeft | TopicChanged
 
@@ -98,6 +100,47 @@ def cursor_json(cursor: "Listed") -> str:
     return _line({"name": cursor.name, "pos": cursor.pos, "to": list(cursor.to)})
 
 
+def dated_text(message: Message) -> str:
+    """A message as it is printed where days lie between: `message_text` behind the day, in local time."""
+    return time.strftime("%Y-%m-%d ", time.localtime(message.time_ms / 1000)) + message_text(message)
+
+
+def rooms_text(rooms: Sequence["Room"]) -> str:
+    """Rooms, a line each: the name, how many members there are, and the topic, below each other."""
+    listed = [(f"#{one_line(room.name)}", f"{room.members}", one_line(room.topic)) for room in rooms]
+    widths = [max((_cells(row[column]) for row in listed), default=0) for column in (0, 1)]
+    lines = (
+        f"{name}{' ' * (widths[0] - _cells(name))}  {members:>{widths[1]}}  {topic}".rstrip()
+        for name, members, topic in listed
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def room_json(room: "Room") -> str:
+    """A room as a line of JSON; the topic is empty when none is set."""
+    return _line({"name": room.name, "topic": room.topic, "members": room.members})
+
+
+def change_json(room: str, pos: int) -> str:
+    """What became of joining, leaving or a new topic; `pos` is 0 when it was so already."""
+    return _line({"room": room, "pos": pos})
+
+
+def topic_json(room: str, topic: str) -> str:
+    """The topic of a room as a line of JSON."""
+    return _line({"room": room, "topic": topic})
+
+
+def ping_text(time_ms: float, broker: str, address: str) -> str:
+    """One round trip to a broker."""
+    return f"broker {one_line(broker)} at {one_line(address)}: {time_ms:.1f} ms\n"
+
+
+def ping_json(time_ms: float, broker: str, address: str) -> str:
+    """One round trip as a line of JSON, to the microsecond."""
+    return _line({"time_ms": round(time_ms, 3), "broker": broker, "address": address})
+
+
 def rfc3339(time_ms: int) -> str:
     """A time of the log in UTC, with milliseconds."""
     seconds, milliseconds = divmod(time_ms, 1000)
@@ -127,6 +170,12 @@ def _entry(
             "text": text,
         }
     )
+
+
+def _cells(text: str) -> int:
+    """How wide a terminal shows the text: ideographs and most emoji take two cells, combining marks none."""
+    wide = sum(east_asian_width(one) in "WF" for one in text)
+    return len(text) + wide - sum(category(one) in ("Mn", "Me") for one in text)
 
 
 def _line(fields: dict[str, Any]) -> str:

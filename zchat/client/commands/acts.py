@@ -1,0 +1,52 @@
+"""What `join`, `leave` and `topic` have in common: a room, and a change that the broker says is on disk."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from zchat.client.commands.addresses import address
+from zchat.client.commands.formats import change_json
+from zchat.client.commands.options import Caller, session
+from zchat.client.commands.output import Output
+from zchat.client.commands.running import run
+from zchat.common.errors import ConfigurationError, OutcomeUnknown
+
+if TYPE_CHECKING:
+    from zchat.client.aio import AsyncClient
+
+
+def room_argument(command: Callable[..., None]) -> Callable[..., None]:
+    """ROOM, with its mark or without; the function gets it as `room`, in the form that is stored."""
+    return click.argument("room", metavar="ROOM", callback=_room)(command)
+
+
+def act(caller: Caller, room: str, change: Callable[["AsyncClient"], Awaitable[int]], as_json: bool) -> None:
+    """Have the broker change something about a room; `change` asks for it and returns the position.
+
+    Raises what the session and the change do; OutcomeUnknown says that it can be repeated.
+    """
+    run(_act(caller, room, change, as_json))
+
+
+async def _act(
+    caller: Caller, room: str, change: Callable[["AsyncClient"], Awaitable[int]], as_json: bool
+) -> None:
+    output = Output()
+    async with session(caller.identity(), caller.timeout) as client:
+        try:
+            pos = await change(client)
+        except OutcomeUnknown:
+            raise OutcomeUnknown(
+                "the broker gave no answer in time: nobody knows whether it was done. Repeating it is safe",
+                None,
+            ) from None
+    if as_json:
+        await output.json(change_json(room, pos))
+
+
+def _room(_context: click.Context, _parameter: click.Parameter, typed: str) -> str:
+    to = address(typed)
+    if not to.startswith("#"):
+        raise ConfigurationError(f"{typed!r} is a person; a room is meant here")
+    return to[1:]
