@@ -474,8 +474,7 @@ def test_what_is_in_doubt_is_not_answered_and_everything_else_is(both: Play) -> 
     )
     both.expect(
         refused(ANN, A, 4, Refusal.STORAGE_UNAVAILABLE),
-        acked_again(ANN, A, 2, 6),
-        acked_again(ANN, A, 1, 5),
+        Transmit(ANN.peer, wire.Ack(A, [wire.Stored(2, 6, TIME_MS, True), wire.Stored(1, 5, TIME_MS, True)])),
         refused(ANN, A, 5, Refusal.STORAGE_UNAVAILABLE),
     )
 

@@ -309,6 +309,18 @@ def test_a_key_holds_in_every_session_and_after_a_restart(both: Play) -> None:
     )
 
 
+def test_keys_that_are_repeated_together_are_answered_together(both: Play) -> None:
+    both.receive(
+        ANN.asks(keyed(1, "k", "a")), ANN.asks(keyed(2, "l", "b")), BOB.asks(keyed(1, "k", "c", session=B))
+    )
+    both.skip()
+    both.receive(
+        ANN.asks(keyed(3, "k", "a")), ANN.asks(keyed(4, "l", "b")), BOB.asks(keyed(2, "k", "c", session=B))
+    )
+    rows = [wire.Stored(3, 5, TIME_MS, True), wire.Stored(4, 6, TIME_MS, True)]
+    both.expect(Transmit(ANN.peer, wire.Ack(A, rows)), acked_again(BOB, B, 2, 7))
+
+
 def test_the_keys_of_two_users_are_two(both: Play) -> None:
     both.receive(ANN.asks(keyed(7, "k", "a")), BOB.asks(keyed(8, "k", "b", session=B)))
     both.expect(

@@ -241,6 +241,15 @@ def test_a_message_with_a_key_is_a_send_of_its_own(open_play: Play) -> None:
     play.expect(Refuse([2], Refusal.ID_REUSED, "used"))
 
 
+def test_many_keys_are_on_their_way_together(open_play: Play) -> None:
+    play = open_play
+    play.happen(keyed(1, "#general", *(f"k{number}" for number in range(300))))
+    assert len([effect for effect in play.wanted if isinstance(effect, Transmit)]) == 256
+    play.forget()
+    play.answer(wire.Ack(1, [wire.Stored(n, n + 5, 1000, True) for n in range(1, 11)]))
+    assert len([effect for effect in play.wanted if isinstance(effect, Transmit)]) == 10
+
+
 def test_keys_and_counters_are_not_on_their_way_together(open_play: Play) -> None:
     play = open_play
     play.happen(drafts(1, "#general", "a"), keyed(2, "#general", "k"), drafts(3, "#general", "b"))

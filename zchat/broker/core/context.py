@@ -30,8 +30,13 @@ class Context:
         self.effects: list[Effect] = []
 
     def emit(self, effect: Effect | None) -> None:
-        """Add to what the shell is to do, in order."""
-        if effect is not None:
+        """Add to what the shell is to do, in order. Rows for one session that follow each other are one Ack:
+        as many frames as a client may repeat Sends would not fit into its queue."""
+        if effect is None:
+            return
+        if self.effects and (joined := _joined(self.effects[-1], effect)):
+            self.effects[-1] = joined
+        else:
             self.effects.append(effect)
 
     def note(self, event: str, details: str = "") -> None:
@@ -66,6 +71,17 @@ class Context:
     def _note_refusal(self, nick: str, denied: Denied) -> None:
         if denied.refusal not in _UNREMARKABLE:
             self.note("refused", f"nick={nick} refusal={denied.refusal.name.lower()}")
+
+
+def _joined(effect: Effect, following: Effect) -> Transmit | None:
+    match effect, following:
+        case (
+            Transmit(peer=peer, answer=wire.Ack(session=number, results=rows)),
+            Transmit(peer=other_peer, answer=wire.Ack(session=other_number, results=other_rows)),
+        ) if (peer, number) == (other_peer, other_number):
+            if len(rows) + len(other_rows) <= wire_limits.ACK_RESULTS_MAX:
+                return Transmit(peer, wire.Ack(number, rows + other_rows))
+    return None
 
 
 def _refused(session: Session, token: int, denied: Denied) -> wire.Refused:

@@ -12,6 +12,7 @@ from zchat.common.codes import Refusal
 
 GROWING_SENDS_MAX: Final = 4  # on their way, before a Send that could still grow waits
 SENDS_MAX: Final = 32  # on their way
+KEYED_SENDS_MAX: Final = 256  # on their way, a message each
 MESSAGES_MAX: Final = 1024  # on their way
 BYTES_MAX: Final = 1024 * 1024  # on their way
 TIMEOUT_MS: Final = 2_000  # on the oldest, doubled each time
@@ -207,7 +208,9 @@ class Outbox:
             return False  # only counters keep their order when one is refused: the kinds do not overlap
         if self._formed_messages >= MESSAGES_MAX or self._formed_bytes >= BYTES_MAX:
             return False
-        grown = run.key is not None or len(self._runs) > 1 or len(run.texts) >= self._send_messages_max
+        if run.key is not None:
+            return count < KEYED_SENDS_MAX
+        grown = len(self._runs) > 1 or len(run.texts) >= self._send_messages_max
         return count < (SENDS_MAX if grown else GROWING_SENDS_MAX)
 
     def _fits(self, run: Run, draft: Draft) -> bool:
