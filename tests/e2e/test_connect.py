@@ -1,5 +1,6 @@
 """`zchat connect` with real processes, over pipes and in a terminal."""
 
+import json
 import os
 import pty
 import re
@@ -85,14 +86,49 @@ def test_rooms(run: Zchat) -> None:
 
 def test_commands(run: Zchat) -> None:
     ann = connected(run, "ann")
-    ann.type("/users")
-    ann.out.until(lambda line: line == "* ann")
+    assert run(["users"], nick="bob").returncode == 0
+    for typed in ("/users", "LIST"):
+        ann.type(typed)
+        ann.out.until(lambda line: line == "Here: ann (you)")
+        ann.out.until(lambda line: line == "Away: bob")
     ann.type("/history 1")
     ann.out.until("#general <ann> ann says hello")
-    ann.type("/help")
-    ann.out.until("/quit")
-    ann.type("//shrug")
+    for typed in ("/help", "HELP"):
+        ann.type(typed)
+        ann.out.until("/quit")
+    ann.type("//shrug", " LIST", "TELL bob psst", "/msg bob", "only you", "/msg #general", "all")
     ann.out.until("#general <ann> /shrug")
+    ann.out.until("#general <ann>  LIST")
+    ann.out.until("@ann -> @bob psst")
+    ann.err.until("you write to @bob now")
+    ann.out.until("@ann -> @bob only you")
+    ann.out.until("#general <ann> all")
+    ann.type("/topic Lunch at noon", "/topic", "/rooms", "/whois bob", "/whois ann", "QUIT")
+    ann.out.until("* ann set the topic of #general: Lunch at noon")
+    assert ann.process.wait(DEADLINE_S) == 0
+    ann.out.rest()
+    assert "* The topic of #general: Lunch at noon" in ann.out.seen
+    assert "* #general    2  Lunch at noon" in ann.out.seen
+    assert (
+        "* bob is registered, and away; what you write to them waits for them. You are both in #general"
+        in ann.out.seen
+    )
+    assert "* ann is registered, and here now. That is you, in #general" in ann.out.seen
+
+
+def test_leaving_a_room(run: Zchat) -> None:
+    ann = connected(run, "ann")
+    ann.type("/leave kitchen", "/join kitchen", "/leave", "back in general", "/leave nowhere")
+    ann.err.until("#kitchen")
+    ann.err.until("you write to #kitchen now")
+    ann.err.until("you write to #general now")
+    ann.out.until("#general <ann> back in general")
+    ann.err.until("nowhere")
+    ann.type("/msg #kitchen secret", "/msg ann", "/leave", "/leave general", "/topic")
+    ann.err.until("you are not in #kitchen; /join kitchen joins it")
+    ann.err.until("you write to @ann now")
+    ann.err.until("you write to @ann, which is no room")
+    ann.err.until("you write to @ann, which is no room")
 
 
 @pytest.mark.parametrize(
@@ -100,8 +136,16 @@ def test_commands(run: Zchat) -> None:
     [
         ("/nonsense secret", "there is no command /nonsense"),
         ("/ secret", "there is no command /."),
-        ("/msg bob", "/msg NICK TEXT"),
-        ("/msg", "/msg NICK TEXT"),
+        ("/mgs bob secret", "Did you mean /msg?"),
+        ("/part", "Did you mean /leave?"),
+        ("/msg bob", "nobody is registered as bob"),
+        ("/msg", "/msg NICK [TEXT]"),
+        ("TELL ann", "TELL NICK TEXT"),
+        ("QUIT smoking", "QUIT stands alone"),
+        ("/quit secret", "nothing stands behind this command"),
+        ("/whois", "/whois NICK"),
+        ("/whois zed", "nobody is registered as zed"),
+        ("/join", "/join ROOM"),
         ("/msg a,b secret", "no room and no @person"),
         ("/msg nobody1 secret", "not sent to @nobody1: "),
         ("/join a b", "no room and no @person"),
@@ -128,6 +172,34 @@ def test_foreign_text_is_shown_and_not_obeyed(run: Zchat) -> None:
     assert run(["send", "general"], nick="eve", input="\x1b[2Jone\ntwo\u202e").returncode == 0
     ann.out.until(r"#general <eve> \x1b[2Jone")
     ann.out.until(lambda line: line == r"      two\u202e")
+
+
+def test_objects_a_line(run: Zchat) -> None:
+    assert run(["connect", "--room", "kitchen"], nick="ann", input="one\n/msg ann\npsst\n").returncode == 0
+    assert run(["send", "general", "while ann was away"], nick="bob").returncode == 0
+    ann = run.start(["connect", "--json", "--room", "kitchen"])
+    ann.type("two")
+    as_it_came = ann.out.until('"two"')
+    ann.type("/users", "/history 1")
+    assert ann.out.until('"two"') == as_it_came
+    ann.err.until("Here: ann (you)")
+    bob = connected(run, "bob")
+    assert json.loads(ann.out.until('"here"'))["from"] == "bob"
+    ann.out.until("bob says hello")
+    assert ann.ended() == bob.ended() == 0
+    assert any("while ann was away" in line for line in ann.out.seen)
+    for line in ann.out.seen:
+        assert set(json.loads(line)) == {"pos", "prev", "time", "from", "to", "kind", "id", "text"}
+
+
+def test_all_that_was_missed_as_objects(run: Zchat) -> None:
+    assert connected(run, "ann").ended() == 0
+    lines = "".join(f"line {number}\n" for number in range(1234))
+    assert run(["send", "--lines", "general"], nick="bob", input=lines).returncode == 0
+    ann = run.start(["connect", "--json"], nick="ann")
+    ann.out.until("line 1233")
+    texts = [one["text"] for one in map(json.loads, ann.out.seen) if one["kind"] == "message"]
+    assert texts == [f"line {number}" for number in range(1234)]
 
 
 # ---- a broker that comes and goes -------------------------------------------------------------------------
@@ -224,7 +296,7 @@ class Terminal:
     """A `zchat` in a terminal of its own, which echoes what is typed."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
-        self.screen = ""
+        self.screen = self.passed = ""
         self._end, terminal = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "zchat", *arguments],
@@ -249,7 +321,8 @@ class Terminal:
                 f"{wanted!r} not in {self.screen!r}"
             )
             self.screen += os.read(self._end, 65536).decode().replace("\r\n", "\n")
-        self.screen = self.screen.partition(wanted)[2]
+        before, _, self.screen = self.screen.partition(wanted)
+        self.passed += before + wanted
 
     def close(self) -> None:
         self.process.kill()
@@ -278,27 +351,50 @@ def open_terminal(run: Zchat) -> Iterator[Callable[..., Terminal]]:
         one.close()
 
 
-def test_a_person_in_a_terminal(run: Zchat, open_terminal: Callable[..., Terminal]) -> None:
+def test_a_person_in_a_plain_terminal(run: Zchat, open_terminal: Callable[..., Terminal]) -> None:
     bob = connected(run, "bob")
-    terminal = open_terminal("connect")
+    terminal = open_terminal("connect", "--plain")
     terminal.until("Your nick at this broker: ")
     terminal.type("a b\n")
     terminal.until("the nick 'a b' has the character ' '")
     terminal.type("ann\n")
     terminal.until("registered as ann")
     terminal.until("You are ann at 127.0.0.1:")
-    terminal.until("Here are: bob.")
+    terminal.until("Here are:\n  1 bob\n")
+    terminal.until("Whom do you write to? A number, Enter for #general, q to leave.")
     bob.out.until("* ann is here")
+    terminal.type("2\n")
+    terminal.until("'2' is no choice: 1, Enter for #general, or q to leave")
+    terminal.type("1\n")
+    terminal.until("you write to @bob now")
+    terminal.type("1\n")  # a number is a choice at the question only
+    bob.out.until("@ann -> @bob 1")
     bob.type("hello ann")
     terminal.until("#general <bob> hello ann")
-    terminal.type("hello bob\n")
+    terminal.type("/join general\nhello bob\n")
     bob.out.until("#general <ann> hello bob")
+    bob.type("did you see it once?")
+    terminal.until("did you see it once?")
+    assert "<ann> hello bob" not in terminal.passed  # it stands there as it was typed
+    terminal.type("LIST\n")
+    terminal.until("Whom do you write to?")
+    terminal.type("q\n")
+    assert terminal.process.wait(DEADLINE_S) == 0
+
+
+def test_the_same_line_of_somebody_else_is_shown(run: Zchat, open_terminal: Callable[..., Terminal]) -> None:
+    terminal = open_terminal("connect", "--plain", nick="ann")
+    terminal.until("Nobody else is here.")
+    terminal.type("hi\n")
+    bob = connected(run, "bob")
+    bob.type("hi")
+    terminal.until("#general <bob> hi")
     terminal.type("\x04")  # Ctrl-D
     assert terminal.process.wait(DEADLINE_S) == 0
 
 
-def test_ctrl_c_in_a_terminal(open_terminal: Callable[..., Terminal]) -> None:
-    terminal = open_terminal("connect")
+def test_ctrl_c_in_a_plain_terminal(open_terminal: Callable[..., Terminal]) -> None:
+    terminal = open_terminal("connect", "--plain")
     terminal.until("Your nick at this broker: ")
     terminal.type("ann\n")
     terminal.until("Nobody else is here.")

@@ -1,121 +1,258 @@
-"""What is typed into `zchat connect`: plain text for the current room, and commands behind a slash."""
+"""The chat behind both ways to show it: does what was typed, and knows to whom one speaks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, assert_never
 
-from zchat.client.commands.addresses import address
-from zchat.client.commands.formats import message_text, person_text
-from zchat.client.commands.lines import Line, too_large
-from zchat.client.commands.output import Output
+from zchat.client.commands import people, typed
+from zchat.client.commands.formats import Notice
+from zchat.client.commands.lines import too_large
+from zchat.common import limits, links, names
 from zchat.common.errors import Closed, ConfigurationError, OutcomeUnknown, Unreachable, ZchatError
-from zchat.common.text import say
+from zchat.common.text import one_line
 
 if TYPE_CHECKING:
     from zchat.client.aio import AsyncClient
-    from zchat.client.messages import Sent
+    from zchat.client.messages import Message, Sent
+    from zchat.common.wire import Person
 
-HELP = """\
-text               sends it to the current room
-/msg NICK TEXT     sends it to one person
-/join ROOM         joins a room, makes it if there is none, and writes there from now on
-/users             lists who is registered; a star marks who is here
-/history [N]       shows the last messages of the current room
-/quit              waits for what is not stored yet, and ends (Ctrl-D as well)
-//text             sends text that begins with a slash
-"""
-
-_HISTORY = 20
+_HOME = "general"
 _QUOTED_CHARACTERS = 40  # of a text that was refused
 
 
-class Chat:
-    """Takes lines one after the other. What a line does wrong is said, and ends nothing."""
+class Front(Protocol):
+    """Where the chat is shown."""
 
-    def __init__(self, client: "AsyncClient", output: Output) -> None:
-        self.room = "#general"  # where plain text goes: `#room`
+    @property
+    def may_ask(self) -> bool:
+        """Somebody can be asked a question now: there is a person, and nothing is half typed."""
+
+    async def show(self, update: "Message | Notice") -> None:
+        """What came."""
+
+    async def text(self, text: str) -> None:
+        """Lines that were asked for, each with its newline."""
+
+    def remark(self, text: str) -> None:
+        """A line about what the user or the client did."""
+
+    def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
+        """Something was typed for others, and waits for being stored."""
+
+
+class Chat:
+    """Takes what is typed, one line after the other. What a line does wrong is said, and ends nothing."""
+
+    def __init__(self, client: "AsyncClient", front: Front) -> None:
+        self.client = client
+        self.room = f"#{_HOME if not client.joined or _HOME in client.joined else min(client.joined)}"
+        self.to = self.room  # to whom plain text goes, `#room` or `@nick`; `room` is the last room of them
+        self.choices: list[str] = []  # nicks by their number, while the user is asked whom to speak to
+        self._has_typed = False
         self._unsettled: set[asyncio.Future[Sent]] = set()
         self._lost: list[ZchatError] = []
-        self._client, self._output = client, output
+        self._front = front
 
-    async def typed(self, line: Line) -> bool:
-        """False when the line asked for the end."""
+    # ---- arriving and leaving ----
+
+    async def greet(self) -> None:
+        """The first words."""
+        link = self.client.link
+        await self._front.text(
+            f"* You are {one_line(self.client.nick)} at {links.authority(link.host, link.port)}, "
+            f"and write to {self.to}. /help lists the commands, Ctrl-D leaves.\n"
+        )
+
+    async def arrive(self) -> None:
+        """Once everything that was missed is shown: who is here, and the question whom to speak to, unless
+        the user has begun already."""
         try:
-            if line.too_long():
-                raise too_large()
-            return await self._obey(line.text())
+            await self._show_people(choose=self._front.may_ask and not self._has_typed)
         except ZchatError as error:
-            say(str(error))
-            return True
+            self._front.remark(str(error))
 
     async def settle(self, timeout: float | None) -> None:
         """Wait until all that was sent is stored or refused, at most `timeout` seconds (None: for ever)."""
         if self._unsettled:
             await asyncio.wait(self._unsettled, timeout=timeout)
 
+    @property
+    def unsettled(self) -> int:
+        """Messages that are neither stored nor refused yet."""
+        return len(self._unsettled)
+
     async def lost(self) -> ZchatError | None:
         """Once the client is closed: why something that was sent is not known to be stored, if so."""
         await asyncio.sleep(0)  # what closing settled is reported in the next turn of the loop
         return max(self._lost, key=lambda error: error.exit_code, default=None)
 
-    async def _obey(self, text: str) -> bool:
-        if not text.strip():
-            return True
-        if text.startswith("//") or not text.startswith("/"):
-            await self._send(self.room, text[1:] if text.startswith("//") else text)
-            return True
-        word, _, rest = text[1:].partition(" ")
-        if word == "quit":
-            return False
-        command = self._commands().get(word)
-        if command is None:
-            raise ConfigurationError(f"there is no command /{word}. /help lists them, and // sends a slash")
-        await command(rest.strip())
-        return True
+    # ---- what is typed ----
 
-    def _commands(self) -> dict[str, Callable[[str], Awaitable[None]]]:
-        return {
-            "msg": self._msg,
-            "join": self.join,
-            "users": self._users,
-            "history": self._history,
-            "help": self._help,
-        }
+    async def enter(self, text: str) -> bool:
+        """False when it asked for the end."""
+        self._has_typed = True
+        try:
+            if len(text.encode("utf-8", "surrogatepass")) > limits.TEXT_BYTES_MAX:
+                raise too_large()
+            if not self.choices:
+                return await self._obey(typed.parse(text))
+            chosen = typed.choose(text, self.choices, self.room)
+            self.choices = []
+            return await self._obey(chosen)
+        except ZchatError as error:
+            self._front.remark(str(error))
+            return True
+
+    def keep(self) -> None:
+        """Answer the question whom to speak to with nobody new."""
+        self.choices = []
 
     async def join(self, room: str) -> None:
-        """Become a member of a room, and write there from now on."""
-        to = address("#" + room.removeprefix("#"))
-        await self._client.join(to[1:])
-        self.room = to
-        say(f"you write to {to} now")
+        """Become a member of `#room`, and speak there from now on. Raises what the client does."""
+        self._check_connected()
+        await self.client.join(room)
+        self._turn(room)
 
-    async def _msg(self, rest: str) -> None:
-        nick, _, text = rest.partition(" ")
-        if not text.strip():
-            raise ConfigurationError("/msg NICK TEXT")
-        await self._send(address("@" + nick.removeprefix("@")), text.strip())
+    async def _obey(self, asked: typed.Typed) -> bool:
+        match asked:
+            case typed.Nothing():
+                pass
+            case typed.Say(text=text):
+                await self._send(self.to, text)
+            case typed.Tell(to=to, text=text):
+                await self._send(to, text)
+            case typed.Turn(to=to):
+                await self._turn_to(to)
+            case typed.Join(room=room):
+                await self.join(room)
+            case typed.Leave(room=room):
+                await self._leave(room or self._current_room())
+            case typed.ShowPeople(choose=choose):
+                await self._show_people(choose and self._front.may_ask)
+            case typed.ShowRooms():
+                self._check_connected()
+                await self._front.text(people.rooms_text(await self.client.rooms(), self.client.joined))
+            case typed.Topic(text=text):
+                await self._topic(self._current_room(), text)
+            case typed.History(count=count):
+                await self._history(count)
+            case typed.Whois(nick=nick):
+                await self._whois(nick)
+            case typed.Help():
+                await self._front.text(typed.help_text())
+            case typed.Quit():
+                return False
+            case _:
+                assert_never(asked)
+        return True
 
-    async def _users(self, rest: str) -> None:
-        await self._output.text("".join(map(person_text, await self._client.users())))
+    # ---- to whom one speaks ----
 
-    async def _history(self, rest: str) -> None:
-        if rest and not (rest.isascii() and rest.isdigit() and 0 < int(rest) <= 1000):
-            raise ConfigurationError("/history [N], N from 1 to 1000")
-        for message in await self._client.history(self.room, limit=int(rest or _HISTORY)):
-            await self._output.text(message_text(message))
+    async def _turn_to(self, to: str) -> None:
+        """A nick is shown as it is registered, and must be; while the broker is away it is taken as typed."""
+        if to.startswith("#"):
+            self._check_member(to)
+        elif self.client.connected:
+            to = "@" + (await self._person(to[1:])).nick
+        self._turn(to)
 
-    async def _help(self, rest: str) -> None:
-        await self._output.text(HELP)
+    def _turn(self, to: str) -> None:
+        self.choices = []
+        is_new = self.to != to
+        self.to = to
+        if to.startswith("#"):
+            self.room = to
+        if is_new:
+            back = "" if to.startswith("#") else f"; /join {self.room[1:]} returns to the room"
+            self._front.remark(f"you write to {to} now{back}")
+
+    async def _leave(self, room: str) -> None:
+        self._check_connected()
+        if await self.client.leave(room) == 0:
+            raise ConfigurationError(f"you are not in {room}")
+        if room in (self.to, self.room):
+            others = sorted(self.client.joined - {room[1:]})
+            self.room = "#" + (_HOME if _HOME in others or not others else others[0])
+            if room == self.to:
+                self._turn(self.room)
+
+    def _current_room(self) -> str:
+        if not self.to.startswith("#"):
+            raise ConfigurationError(f"you write to {self.to}, which is no room; /join ROOM turns to one")
+        return self.to
+
+    # ---- asking the broker ----
+
+    async def _show_people(self, choose: bool) -> None:
+        self._check_connected()
+        nick, everybody = self.client.nick, await self.client.users()
+        here = [person.nick for person in everybody if person.present and person.nick != nick]
+        if not choose:
+            await self._front.text(people.people_text(everybody, nick))
+        elif not here:
+            await self._front.text("* Nobody else is here.\n")
+        else:
+            away = people.away_text([person.nick for person in everybody if not person.present])
+            await self._front.text(
+                f"* Here are:\n{people.numbered_text(here)}{away}"
+                f"* Whom do you write to? A number, Enter for {self.room}, q to leave.\n"
+            )
+            self.choices = here
+
+    async def _topic(self, room: str, text: str | None) -> None:
+        self._check_connected()
+        if text is not None:
+            await self.client.set_topic(room, text)
+            return
+        topics = [one.topic for one in await self.client.rooms() if f"#{one.name}" == room]
+        topic = one_line(topics[0]) if topics else ""
+        await self._front.text(f"* The topic of {room}: {topic}\n" if topic else f"* {room} has no topic.\n")
+
+    async def _history(self, count: int) -> None:
+        self._check_connected()
+        for message in await self.client.history(self.to, limit=count):
+            await self._front.show(message)
+
+    async def _whois(self, nick: str) -> None:
+        self._check_connected()
+        person = await self._person(nick)
+        rooms = sorted(self.client.joined)
+        members = await asyncio.gather(*map(self.client.members, rooms))
+        common = [
+            room
+            for room, those in zip(rooms, members, strict=True)
+            if any(one.nick == person.nick for one in those)
+        ]
+        await self._front.text("* " + people.whois_text(person, common, self.client.nick))
+
+    async def _person(self, nick: str) -> "Person":
+        folded = names.folded(nick)
+        for person in await self.client.users():
+            if _folded(person.nick) == folded:
+                return person
+        raise ConfigurationError(f"nobody is registered as {nick}")
+
+    def _check_connected(self) -> None:
+        if not self.client.connected:
+            raise Unreachable("not now: the broker is away. Messages are kept, and sent when it is back")
+
+    def _check_member(self, room: str) -> None:
+        if room[1:] not in self.client.joined:
+            raise ConfigurationError(f"you are not in {room}; /join {room[1:]} joins it")
+
+    # ---- sending ----
 
     async def _send(self, to: str, text: str) -> None:
-        future = await self._client.post(to, text)
-        self._unsettled.add(future)
-        future.add_done_callback(partial(self._settled, to, text))
+        if to.startswith("#"):
+            self._check_member(to)
+        sent = await self.client.post(to, text)
+        self._unsettled.add(sent)
+        sent.add_done_callback(partial(self._settled, to, text))
+        self._front.posted(to, text, sent)
 
-    def _settled(self, to: str, text: str, future: "asyncio.Future[Sent]") -> None:
-        self._unsettled.discard(future)
-        error = None if future.cancelled() else future.exception()
+    def _settled(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
+        self._unsettled.discard(sent)
+        error = None if sent.cancelled() else sent.exception()
         if error is None:
             return
         if isinstance(error, Closed):
@@ -123,7 +260,15 @@ class Chat:
         if isinstance(error, (Unreachable, OutcomeUnknown)):
             self._lost.append(error)
         sure = "perhaps not" if isinstance(error, OutcomeUnknown) else "not"
-        say(f"{sure} sent to {to}: {error} [{_beginning(text)}]")
+        self._front.remark(f"{sure} sent to {to}: {error} [{_beginning(text)}]")
+
+
+def _folded(nick: str) -> str:
+    """Names of others may be against the rule as it is here: the broker's Unicode can be newer."""
+    try:
+        return names.folded(nick)
+    except names.InvalidName:
+        return nick
 
 
 def _beginning(text: str) -> str:

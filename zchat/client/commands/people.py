@@ -1,0 +1,84 @@
+"""Lists of people and rooms, as the chat shows them."""
+
+import unicodedata
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from zchat.common.text import one_line
+
+if TYPE_CHECKING:
+    from zchat.common.wire import Person, Room
+
+_NAMED_MAX = 40  # of those who are away
+_COLUMNS = 78  # cells of a terminal of 80
+_ROWS_MAX = 10  # one name a line, up to here
+
+
+def numbered_text(nicks: Sequence[str]) -> str:
+    """Nicks with the numbers by which they can be chosen, from 1 on."""
+    digits = len(str(len(nicks)))
+    rows = [f"{number:>{digits}} {one_line(nick)}" for number, nick in enumerate(nicks, 1)]
+    if len(rows) <= _ROWS_MAX:
+        return "".join(f"  {row}\n" for row in rows)
+    return _columns(rows)
+
+
+def people_text(people: Iterable["Person"], nick: str) -> str:
+    """Who is here and who is registered beyond them; `nick` is the reader's own."""
+    here: list[str] = []
+    away: list[str] = []
+    for person in people:
+        name = one_line(person.nick) + (" (you)" if person.nick == nick else "")
+        (here if person.present else away).append(name)
+    text = f"Here: {', '.join(here)}\n" if here else ""
+    return text + away_text(away)
+
+
+def away_text(nicks: Sequence[str]) -> str:
+    """Those who are registered and not here; of many only the first."""
+    if not nicks:
+        return ""
+    more = f" and {len(nicks) - _NAMED_MAX} more" if len(nicks) > _NAMED_MAX else ""
+    return f"Away: {', '.join(map(one_line, nicks[:_NAMED_MAX]))}{more}\n"
+
+
+def whois_text(person: "Person", rooms: Collection[str], nick: str) -> str:
+    """What is known about somebody; both are members of `rooms`, and `nick` is the reader's own."""
+    where = "here now" if person.present else "away; what you write to them waits for them"
+    about = f"{one_line(person.nick)} is registered, and {where}"
+    names = ", ".join(f"#{one_line(room)}" for room in sorted(rooms))
+    if person.nick == nick:
+        return f"{about}. That is you, in {names or 'no room'}\n"
+    return f"{about}. You are both in {names}\n" if names else f"{about}. You have no room in common\n"
+
+
+def rooms_text(rooms: Sequence["Room"], joined: Collection[str]) -> str:
+    """Rooms with the number of their members and their topic; a star marks those of the reader."""
+    width = max((cells(room.name) for room in rooms), default=0)
+    lines = []
+    for room in rooms:
+        name = one_line(room.name) + " " * (width - cells(room.name))
+        star = "*" if room.name in joined else " "
+        lines.append(f"{star} #{name} {room.members:>4}  {one_line(room.topic)}".rstrip() + "\n")
+    return "".join(lines)
+
+
+def cells(text: str) -> int:
+    """How many cells of a terminal the text takes, near enough for names."""
+    return sum(_cells(character) for character in one_line(text))
+
+
+def _cells(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _columns(rows: Sequence[str]) -> str:
+    """Rows side by side, in order from left to right."""
+    width = max(map(cells, rows)) + 2
+    across = max(1, (_COLUMNS - 2) // width)
+    lines = [rows[start : start + across] for start in range(0, len(rows), across)]
+    return "".join(
+        ("  " + "".join(row + " " * (width - cells(row)) for row in line)).rstrip() + "\n" for line in lines
+    )

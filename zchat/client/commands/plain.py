@@ -1,0 +1,104 @@
+"""The chat as plain lines on stdin and stdout: for pipes, programs, and terminals that can do no more."""
+
+import asyncio
+import sys
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from zchat.client.commands.chat import Chat
+from zchat.client.commands.echoes import Echoes
+from zchat.client.commands.formats import Notice, message_json, message_text, notice_json, notice_text
+from zchat.client.commands.incoming import Incoming
+from zchat.client.commands.lines import read_lines, too_large
+from zchat.client.commands.output import Output
+from zchat.client.commands.running import first_of
+from zchat.client.messages import Message
+from zchat.common.errors import ZchatError
+from zchat.common.text import say, shown
+
+if TYPE_CHECKING:
+    from zchat.client.messages import Sent
+
+
+class Plain:
+    """Lines. With `as_json` stdout has messages and events, one object a line, and all of them; what is for
+    people goes to stderr."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._is_person = _is_terminal(sys.stdin)
+        self._echoes = Echoes() if self._is_person and _is_terminal(sys.stdout) and not as_json else None
+        self._output = Output()
+
+    def waiting(self, broker: str) -> AbstractAsyncContextManager[None]:
+        """Nothing moves here while the client connects."""
+        return nullcontext()
+
+    async def run(self, chat: Chat, timeout: float | None) -> None:
+        """Until the end of the input, and until what it said is stored or refused."""
+        incoming = Incoming(self, chat.client.nick, everything=self._as_json)
+        if self._is_person:
+            await chat.greet()
+        await first_of(
+            self._converse(chat, timeout),
+            incoming.run(chat.client.updates()),
+            self._arrive(chat, incoming.caught_up),
+            self._output.reader_gone(),
+        )
+
+    async def _converse(self, chat: Chat, timeout: float | None) -> None:
+        async for line in read_lines():
+            try:
+                if line.too_long():
+                    raise too_large()
+                text = line.text()
+            except ZchatError as error:
+                self.remark(str(error))
+                continue
+            if not await chat.enter(text):
+                break
+        await chat.settle(timeout)
+
+    async def _arrive(self, chat: Chat, caught_up: asyncio.Event) -> None:
+        if self._is_person:
+            await caught_up.wait()
+            await chat.arrive()
+        await asyncio.Event().wait()
+
+    # ---- the front ----
+
+    @property
+    def may_ask(self) -> bool:
+        """Somebody sits there and reads it."""
+        return self._is_person and not self._as_json
+
+    async def show(self, update: Message | Notice) -> None:
+        """What came, but not what stands there already because it was typed."""
+        if not isinstance(update, Message):
+            await self._write(notice_json(update) if self._as_json else notice_text(update))
+        elif self._echoes is None or not self._echoes.take(update):
+            await self._write(message_json(update) if self._as_json else message_text(update))
+
+    async def _write(self, line: str) -> None:
+        await (self._output.json(line) if self._as_json else self._output.text(line))
+
+    async def text(self, text: str) -> None:
+        """Lines for people."""
+        if not self._as_json:
+            await self._output.text(text)
+        elif sys.stderr is not None:
+            print(shown(text), end="", file=sys.stderr, flush=True)
+
+    def remark(self, text: str) -> None:
+        """A line on stderr."""
+        say(text)
+
+    def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
+        """The terminal has echoed it."""
+        if self._echoes is not None:
+            self._echoes.add(to, text, sent)
+
+
+def _is_terminal(stream: object) -> bool:
+    isatty = getattr(stream, "isatty", None)
+    return isatty is not None and isatty()

@@ -1,0 +1,1 @@
+"""The chat drawn on a terminal, with prompt_toolkit."""

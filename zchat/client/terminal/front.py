@@ -1,0 +1,246 @@
+"""The chat drawn on a terminal: what comes is printed above the line that is typed."""
+
+import asyncio
+import io
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, redirect_stderr
+from typing import TYPE_CHECKING
+
+from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
+
+from zchat.client.commands.chat import Chat
+from zchat.client.commands.echoes import Echoes
+from zchat.client.commands.formats import Notice
+from zchat.client.commands.incoming import Incoming
+from zchat.client.commands.lines import too_large
+from zchat.client.commands.running import first_of
+from zchat.client.messages import Message
+from zchat.client.terminal import styled
+from zchat.client.terminal.completion import Candidates, NameCompleter, candidates
+from zchat.client.terminal.known import Known
+from zchat.client.terminal.line import Line
+from zchat.client.terminal.waiting import waiting
+from zchat.common.text import one_line
+
+if TYPE_CHECKING:
+    from zchat.client.messages import Sent
+
+_TOGETHER = 200  # prints at once; between them keys are heard
+_PENDING_MAX = 1_000  # prints; above it no more updates are taken
+_PAUSE_S = 0.01
+_BACK_S = 1.0  # at the end, for what is stored to come back
+_WAITING_SHOWN = 3
+
+_Print = Callable[[int], Fragments]  # given the columns of the terminal
+
+
+class Terminal:
+    """The front for a person at a terminal."""
+
+    def __init__(self) -> None:
+        self._prints: deque[_Print] = deque()
+        self._has_prints = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._echoes = Echoes()
+        self._typed: asyncio.Queue[str | None] = asyncio.Queue()  # None: the end
+        self._under_way: asyncio.Task[bool] | None = None
+        self._leaving = False
+        self._gives_up = asyncio.Event()
+
+    def waiting(self, broker: str) -> AbstractAsyncContextManager[None]:
+        """Something moves while the client connects."""
+        return waiting(f"connecting to {broker}")
+
+    async def run(self, chat: Chat, timeout: float | None) -> None:
+        """Until the user leaves, and all that was typed is stored or refused."""
+        self._chat = chat
+        self._known = Known(chat.client)
+        self._line = Line(self, NameCompleter(self._candidates))
+        incoming = Incoming(self, chat.client.nick)
+        await chat.greet()
+        self._known.ask()
+        try:
+            with redirect_stderr(_Remarks(self.remark)):
+                await first_of(
+                    self._line.run(),
+                    self._converse(timeout),
+                    incoming.run(chat.client.updates()),
+                    self._arrive(incoming.caught_up),
+                    self._print(),
+                )
+        finally:
+            self._known.close()
+            while self._prints:
+                self._print_some()
+
+    async def _converse(self, timeout: float | None) -> None:
+        while (text := await self._typed.get()) is not None:
+            self._under_way = asyncio.create_task(self._chat.enter(text))
+            try:
+                await asyncio.wait([self._under_way])
+            finally:
+                self._under_way.cancel()
+            if self._under_way.cancelled():
+                self.remark("given up")
+            elif not self._under_way.result():
+                break
+        await self._leave(timeout)
+
+    async def _leave(self, timeout: float | None) -> None:
+        self._leaving = True
+        if self._chat.unsettled:
+            self.remark("waiting until all that you wrote is stored; Ctrl-C leaves now")
+        await first_of(self._settle(timeout), self._given_up())
+
+    async def _settle(self, timeout: float | None) -> None:
+        await self._chat.settle(timeout)
+        try:
+            async with asyncio.timeout(_BACK_S):
+                while not self._echoes.are_back:
+                    await asyncio.sleep(_PAUSE_S)
+        except TimeoutError:
+            pass
+
+    async def _given_up(self) -> None:
+        await self._gives_up.wait()
+
+    async def _arrive(self, caught_up: asyncio.Event) -> None:
+        await caught_up.wait()
+        await self._chat.arrive()
+        self._line.redraw()
+        await asyncio.Event().wait()
+
+    # ---- printing ----
+
+    async def _print(self) -> None:
+        while True:
+            await self._has_prints.wait()
+            self._print_some()
+            await asyncio.sleep(_PAUSE_S)
+
+    def _print_some(self) -> None:
+        columns = self._line.columns
+        fragments: Fragments = []
+        for _ in range(min(_TOGETHER, len(self._prints))):
+            fragments += self._prints.popleft()(columns)
+        if not self._prints:
+            self._has_prints.clear()
+        self._has_room.set()
+        self._line.print(fragments)
+
+    def _add(self, print: _Print) -> None:
+        self._prints.append(print)
+        self._has_prints.set()
+
+    # ---- the front ----
+
+    @property
+    def may_ask(self) -> bool:
+        """Nothing is half typed."""
+        return not self._line.buffer.text and self._typed.empty()
+
+    async def show(self, update: Message | Notice) -> None:
+        """What came; waits while there is more to print than a person could read."""
+        self._known.saw(update)
+        if isinstance(update, Message):
+            nick, message = self._chat.client.nick, update
+            if message.sender == nick:
+                self._echoes.take(message)
+            self._add(lambda columns: styled.message(message, nick, columns))
+        else:
+            news = update
+            self._add(lambda columns: styled.news(news, columns))
+        while len(self._prints) > _PENDING_MAX:
+            self._has_room.clear()
+            await self._has_room.wait()
+
+    async def text(self, text: str) -> None:
+        """Lines that were asked for."""
+        self._add(lambda columns: styled.lines(text, columns))
+
+    def remark(self, text: str) -> None:
+        """A line about what the user or the client did."""
+        self._add(lambda columns: styled.lines(f"-- {one_line(text)}", columns, "class:remark"))
+
+    def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
+        """It stands above the line until it is stored."""
+        self._echoes.add(to, text, sent)
+        sent.add_done_callback(lambda _: self._line.redraw())
+
+    # ---- the line ----
+
+    def prompt(self) -> Fragments:
+        """To whom one speaks."""
+        if self._chat.choices:
+            return [("class:prompt.choice", "choose> ")]
+        style = "room" if self._chat.to.startswith("#") else "private"
+        return [(f"class:prompt.{style}", f"{one_line(self._chat.to)}> ")]
+
+    def above(self) -> list[Fragments]:
+        """What waits for being stored."""
+        waiting = self._echoes.waiting
+        rows = [f"{one_line(one.to)} {one_line(one.text)}" for one in waiting[:_WAITING_SHOWN]]
+        if len(waiting) > _WAITING_SHOWN:
+            rows.append(f"and {len(waiting) - _WAITING_SHOWN} more")
+        return [[("class:waiting", f"(waiting) {row}")] for row in rows]
+
+    def below(self) -> Fragments:
+        """Who one is, and how things are."""
+        chat = self._chat
+        if chat.choices:
+            return [("class:status", f"a number, Enter for {chat.room}, or q to leave")]
+        row: Fragments = [("class:status", one_line(chat.client.nick))]
+        if not chat.client.connected:
+            row += [("class:status", " | "), ("class:away", "the broker is away")]
+        elif self._known.here:
+            row.append(("class:status", f" | {self._known.here} here"))
+        topic = self._known.topics.get(chat.to[1:], "") if chat.to.startswith("#") else ""
+        if topic:
+            row.append(("class:status", f" | {one_line(topic)}"))
+        return row
+
+    def entered(self, text: str) -> None:
+        """Done in the order in which it was typed."""
+        if self._leaving:
+            self.remark("you are leaving; that is not sent")
+        else:
+            self._typed.put_nowait(text)
+
+    def interrupted(self) -> None:
+        """Ends what is under way, if anything is."""
+        if self._leaving:
+            self._gives_up.set()
+        elif self._under_way is not None and not self._under_way.done():
+            self._under_way.cancel()
+        elif self._chat.choices:
+            self._chat.keep()
+        else:
+            self.remark("Ctrl-D or /quit leaves")
+
+    def left(self) -> None:
+        """Behind all that was typed before."""
+        if not self._leaving:
+            self._typed.put_nowait(None)
+
+    def too_long(self) -> None:
+        """More was pasted than a message may hold."""
+        self.remark(f"not pasted: {too_large()}")
+
+    def _candidates(self, text: str) -> Candidates:
+        self._known.refresh()
+        return candidates(text, self._known.nicks, self._known.topics, self._chat.client.joined)
+
+
+class _Remarks(io.TextIOBase):
+    """stderr while the line is drawn: its lines are remarks."""
+
+    def __init__(self, remark: Callable[[str], None]) -> None:
+        self._remark = remark
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._remark(line)
+        return len(text)

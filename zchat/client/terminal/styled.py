@@ -1,0 +1,127 @@
+"""How messages and news look on a terminal: the plain lines, with styles, wrapped at words."""
+
+import re
+import time
+from collections.abc import Iterator
+from zlib import crc32
+
+from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
+from prompt_toolkit.styles import Style
+from prompt_toolkit.utils import get_cwidth
+
+from zchat.client.commands.formats import Notice, notice_text
+from zchat.client.messages import Came, Message, Went
+from zchat.common.text import one_line, shown
+
+INDENT = 6  # of what goes on below the first line, as in plain lines
+_NICK_COLOURS = ("ansicyan", "ansigreen", "ansiyellow", "ansiblue", "ansired", "ansibrightcyan")
+_TOKENS = re.compile(r"( *)([^ ]*)")
+
+STYLE = Style.from_dict(
+    {
+        "time": "dim",
+        "room": "ansicyan",
+        "private": "bold ansimagenta",
+        "own": "bold",
+        **{f"nick{number}": colour for number, colour in enumerate(_NICK_COLOURS)},
+        "news": "dim",
+        "remark": "ansiyellow",
+        "waiting": "dim italic",
+        "status": "dim",
+        "away": "bold ansired",
+        "prompt.room": "bold ansicyan",
+        "prompt.private": "bold ansimagenta",
+        "prompt.choice": "bold ansiyellow",
+        "completion-toolbar": "noreverse",
+        "completion-toolbar.completion": "",
+        "completion-toolbar.completion.current": "reverse",
+    }
+)
+
+
+def message(shown_message: Message, nick: str, columns: int) -> Fragments:
+    """A message as `message_text` has it, no wider than the terminal. `nick` is the reader's own."""
+    sender, to = one_line(shown_message.sender), one_line(shown_message.to)
+    clock = time.strftime("%H:%M", time.localtime(shown_message.time_ms / 1000))
+    head: Fragments = [("class:time", clock), ("", " ")]
+    if to.startswith("#"):
+        head += [("class:room", to), ("", " "), (_nick_style(sender, nick), f"<{sender}>")]
+    else:
+        head.append(("class:private", f"@{sender} -> {to}"))
+    head.append(("", " "))
+    offset = sum(get_cwidth(piece[1]) for piece in head)
+    head.append(("", wrapped(shown(shown_message.text), offset, columns) + "\n"))
+    return head
+
+
+def news(notice: Notice, columns: int) -> Fragments:
+    """Who came and went, joined and left, or changed a topic."""
+    style = "class:news" if isinstance(notice, Came | Went) else ""
+    return [(style, wrapped(notice_text(notice).rstrip("\n"), 0, columns) + "\n")]
+
+
+def lines(text: str, columns: int, style: str = "") -> Fragments:
+    """Lines that were asked for."""
+    return [(style, "".join(wrapped(line, 0, columns) + "\n" for line in text.splitlines()))]
+
+
+def wrapped(text: str, offset: int, columns: int) -> str:
+    """The text broken at spaces and between wide characters, to lines no wider than `columns` cells, of which
+    the first begins at cell `offset`; the others are indented. A word that fits no line, such as an address,
+    is left whole: the terminal breaks it, and it can be copied."""
+    if text.isascii() and "\n" not in text and offset + len(text) <= columns:
+        return text
+    first, *others = text.split("\n")
+    broken = [_broken(first, offset, columns)]
+    broken += [" " * INDENT + _broken(line, INDENT, columns) for line in others]
+    return "\n".join(broken)
+
+
+def _broken(line: str, at: int, columns: int) -> str:
+    pieces: list[str] = []
+    begins = at  # where the present line begins, of which something stands already if `at` is behind it
+    for space, word in _words(line):
+        width = get_cwidth(word)
+        fits_below = INDENT + width <= columns
+        if at + len(space) + width > columns and fits_below and (at > begins or begins > INDENT):
+            pieces.append("\n" + " " * INDENT + word)
+            begins = INDENT
+            at = INDENT + width
+        else:
+            pieces.append(space + word)
+            at = at + len(space) + width
+            if at > columns:  # the terminal breaks it
+                at = begins = at % columns
+    return "".join(pieces)
+
+
+def _words(line: str) -> Iterator[tuple[str, str]]:
+    """What is not to be broken, each with the spaces before it."""
+    for space, word in _TOKENS.findall(line):
+        if word.isascii():
+            if space or word:
+                yield space, word
+            continue
+        for piece in _pieces(word):
+            yield space, piece
+            space = ""
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """A wide character is a piece of its own, with what combines with it."""
+    piece, is_wide = "", False
+    for character in word:
+        width = get_cwidth(character)
+        if piece and width and (width == 2 or is_wide):
+            yield piece
+            piece = ""
+        if width:
+            is_wide = width == 2
+        piece += character
+    yield piece
+
+
+def _nick_style(sender: str, nick: str) -> str:
+    if sender == nick:
+        return "class:own"
+    return f"class:nick{crc32(sender.encode()) % len(_NICK_COLOURS)}"
