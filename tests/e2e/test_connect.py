@@ -185,7 +185,8 @@ def test_objects_a_line(run: Zchat) -> None:
     ann.err.until("Here: ann (you)")
     bob = connected(run, "bob")
     assert json.loads(ann.out.until('"here"'))["from"] == "bob"
-    ann.out.until("bob says hello")
+    bob.type("once more")
+    ann.out.until("once more")
     assert ann.ended() == bob.ended() == 0
     assert any("while ann was away" in line for line in ann.out.seen)
     for line in ann.out.seen:
