@@ -80,12 +80,13 @@ def main() -> int:
         print("\n".join(mutant.name for mutant in MUTANTS))
         return 0 if arguments.list else 2
     began = time.monotonic()
-    sound = result(None, tuple(sorted({target for mutant in chosen for target in mutant.caught_by})))
-    if sound is not None:
-        print(f"without any mutant {sound} fails")
-        return 1
+    targets = tuple(sorted({target for mutant in chosen for target in mutant.caught_by}))
     with ThreadPoolExecutor(arguments.jobs) as pool:
+        sound = pool.submit(result, None, targets)
         caught = list(pool.map(lambda mutant: result(mutant, mutant.caught_by), chosen))
+    if sound.result() is not None:
+        print(f"without any mutant {sound.result()} fails")
+        return 1
     width = max(len(mutant.name) for mutant in chosen)
     for mutant, test in zip(chosen, caught, strict=True):
         print(f"{mutant.name:{width}}  {test or 'SURVIVED'}")

@@ -22,6 +22,7 @@ CORE = "zchat/broker/core/"
 CLIENT = "zchat/client/core/"
 BROKER_TESTS = "tests/unit/broker/"
 CLIENT_TESTS = "tests/unit/client/"
+SIMULATION = ("tests/sim/test_simulation.py",)
 
 MUTANTS = (
     Mutant(
@@ -267,5 +268,104 @@ MUTANTS = (
             CLIENT_TESTS + "test_resuming.py",
             CLIENT_TESTS + "test_membership.py",
         ),
+    ),
+    Mutant(
+        "the floor moved before the heads are reached",
+        CLIENT + "reading.py",
+        "        if sweep is not None and not sweep.behind and not self._unseen:\n",
+        "        if sweep is not None:\n",
+        SIMULATION,
+    ),
+    Mutant(
+        "a page trimmed wrongly",
+        CLIENT + "reading.py",
+        "        entries = entries_of(segment, position)\n",
+        "        entries = entries_of(segment, segment.first - 1)\n",
+        (CLIENT_TESTS + "test_reading.py", *SIMULATION),
+    ),
+    Mutant(
+        "a cursor moved by a segment that was dropped",
+        CLIENT + "reading.py",
+        "                self._miss(conversation, segment.last)\n            return []\n",
+        "                self._miss(conversation, segment.last)\n"
+        "            self.cursors.move(conversation, segment.last)\n            return []\n",
+        SIMULATION,
+    ),
+    Mutant(
+        "cursors saved before the updates are taken",
+        CLIENT + "inbox.py",
+        "        if not marks and self._delivered == self._consumed:\n",
+        "        if entries or not marks:\n",
+        SIMULATION,
+    ),
+    Mutant(
+        "a refusal told while another transmission is under way",
+        CLIENT + "outbox.py",
+        "        if formed.on_the_way:\n            self._doubtful",
+        "        if formed.on_the_way > 1000:\n            self._doubtful",
+        SIMULATION,
+    ),
+    Mutant(
+        "an unanswered page not asked for again",
+        CLIENT + "fetches.py",
+        "                wanted.unanswered += 1\n                self._queue.append(wanted)\n",
+        "                wanted.unanswered += 1\n",
+        SIMULATION,
+    ),
+    Mutant(
+        "a half-dead connection never noticed",
+        CLIENT + "session.py",
+        "            return None if self._asked_ms is None else self._asked_ms + self._timeout_ms\n",
+        "            return None\n",
+        SIMULATION,
+    ),
+    Mutant(
+        "an unanswered act not repeated",
+        CLIENT + "requests.py",
+        "            if request.due_ms <= now_ms:\n",
+        "            if request.due_ms < 0:\n",
+        SIMULATION,
+    ),
+    Mutant(
+        "direct messages of a new installation begin with its Welcome",
+        CLIENT + "reading.py",
+        "self._raise_floor(welcome.floor if self._resume else",
+        "self._raise_floor(welcome.as_of if self._resume else",
+        SIMULATION,
+    ),
+    Mutant(
+        "a leaving that was told is not noticed",
+        CLIENT + "reading.py",
+        "                self._leave(segment.conversation, segment.last)\n",
+        "                pass\n",
+        SIMULATION,
+    ),
+    Mutant(
+        "a list of heads cut off after its first page",
+        CORE + "durable.py",
+        "                return page, page[-1].conversation\n",
+        '                return page, ""\n',
+        SIMULATION,
+    ),
+    Mutant(
+        "heads told as of what is not on disk",
+        CORE + "reading.py",
+        "return wire.Heads(session.number, token, durable.as_of,",
+        "return wire.Heads(session.number, token, self._context.log.state.last_pos,",
+        SIMULATION,
+    ),
+    Mutant(
+        "bytes of what was decided on still counted as waiting",
+        CORE + "log.py",
+        "            self.queued_bytes -= submission_size\n",
+        "",
+        SIMULATION,
+    ),
+    Mutant(
+        "a page that misses a segment's edge, in memory",
+        "zchat/broker/store/memory.py",
+        "s.conversation == conversation and s.last > bound]",
+        "s.conversation == conversation and s.first > bound]",
+        SIMULATION,
     ),
 )
