@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -42,6 +42,7 @@ _COMMANDS = {
     "leave": _Place("zchat.client.commands.leave", "leave", "Leave a room."),
     "topic": _Place("zchat.client.commands.topic", "topic", "Print or set the topic of a room."),
     "ping": _Place("zchat.client.commands.ping", "ping", "Measure how long the broker takes to answer."),
+    "completion": _Place("zchat.client.commands.completion", "completion", "Complete with Tab in a shell."),
 }
 
 
@@ -62,6 +63,13 @@ class Root(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, place.summary) for name, place in _COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        named = [(name, place.summary) for name, place in _COMMANDS.items() if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=summary) for name, summary in named] + options
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zchat.client.commands import completing
 from zchat.client.commands.addresses import address
 from zchat.client.commands.formats import change_json
 from zchat.client.commands.options import Caller, session
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def room_argument(command: Callable[..., None]) -> Callable[..., None]:
     """ROOM, with its mark or without; the function gets it as `room`, in the form that is stored."""
-    return click.argument("room", metavar="ROOM", callback=_room)(command)
+    return click.argument("room", metavar="ROOM", callback=_room, shell_complete=completing.room)(command)
 
 
 def act(caller: Caller, room: str, change: Callable[["AsyncClient"], Awaitable[int]], as_json: bool) -> None:

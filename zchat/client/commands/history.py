@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import click
 
+from zchat.client.commands import completing
 from zchat.client.commands.addresses import address
 from zchat.client.commands.formats import dated_text, message_json
 from zchat.client.commands.options import Caller, client_options, json_option, session
@@ -66,8 +67,10 @@ class Wanted(NamedTuple):
 @click.option(
     "--since", type=SINCE, metavar="TIME", help="From the first since TIME on (10m, 2h, 3d, a date)."
 )
-@click.option("--from", "sender", metavar="NICK", help="Only those from NICK.")
-@click.argument("to", metavar="TO")
+@click.option(
+    "--from", "sender", metavar="NICK", shell_complete=completing.nick, help="Only those from NICK."
+)
+@click.argument("to", metavar="TO", shell_complete=completing.to)
 def history(
     caller: Caller,
     as_json: bool,
