@@ -323,7 +323,7 @@ def test_repeating_with_the_id_that_was_printed(
     with stalled():
         done = run(["send", "--timeout", "0.2", "general", "hi"])
     assert (done.returncode, done.stdout) == (8, "")
-    (id,) = re.findall(r"Repeating it is safe: zchat send --id (\S+) general …", done.stderr)
+    (id,) = re.findall(r"Repeating it is safe: zchat send --id (\S+) --timeout 0.2 general hi", done.stderr)
     for _ in range(2):
         assert run(["send", "--id", id, "general", "hi"]).returncode == 0
     assert texts(run) == ["hi"]

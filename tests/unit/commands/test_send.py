@@ -36,8 +36,8 @@ main(sys.argv[1:])
 """
 
 
-def interrupted(arguments: list[str], number: int, input: bytes = b"") -> tuple[int, str]:
-    """The exit code and what was said, when a signal comes while a send is under way."""
+def interrupted(arguments: list[str], number: int, input: bytes = b"", ends: bool = False) -> tuple[int, str]:
+    """The exit code and what was said, when a signal comes while a send is under way. `ends`: stdin does."""
     with subprocess.Popen(
         [sys.executable, "-c", WAITING_FOR_EVER, "send", *arguments],
         stdin=subprocess.PIPE,
@@ -47,6 +47,8 @@ def interrupted(arguments: list[str], number: int, input: bytes = b"") -> tuple[
         assert process.stdin and process.stdout and process.stderr
         process.stdin.write(input)
         process.stdin.flush()
+        if ends:
+            process.stdin.close()
         assert process.stdout.readline() == b"sending\n"
         process.send_signal(number)
         said = process.stderr.read().decode()
@@ -59,7 +61,7 @@ def test_the_id_to_repeat_is_printed(number: int) -> None:
     assert code == 8
     assert re.fullmatch(
         r"zchat: nobody knows whether the message was stored. "
-        r"Repeating it is safe: zchat send --id [0-9a-f-]{33} general …\n",
+        r"Repeating it is safe: zchat send --id [0-9a-f-]{33} general hi\n",
         said,
     )
 
@@ -67,7 +69,19 @@ def test_the_id_to_repeat_is_printed(number: int) -> None:
 def test_the_id_is_the_one_that_was_given_ready_for_the_shell() -> None:
     code, said = interrupted(["--id", "it's", "@ann;b", "hi"], signal.SIGINT)
     assert code == 8
-    assert """zchat send --id 'it'"'"'s' '@ann;b' …""" in said
+    assert """zchat send --id 'it'"'"'s' '@ann;b' hi\n""" in said
+
+
+def test_the_options_stay_in_the_command_to_repeat_and_a_long_text_is_left_out() -> None:
+    code, said = interrupted(["--nick", "bob", "-m", "a\nb", "general"], signal.SIGINT)
+    assert code == 8
+    assert re.search(r"zchat send --id \S+ --nick bob -m … general\n", said)
+
+
+def test_the_text_of_stdin_is_to_be_given_again() -> None:
+    code, said = interrupted(["--id", "K", "general"], signal.SIGINT, b"text", ends=True)
+    assert code == 8
+    assert "Repeating it with the same input is safe: zchat send --id K general\n" in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,10 +1,11 @@
 """What TO means: a room by its name, with or without a mark, or a person behind an @."""
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from zchat.common import names
-from zchat.common.errors import ConfigurationError
+from zchat.common.errors import ConfigurationError, Refused
 
 if TYPE_CHECKING:
     from zchat.client.messages import Message
@@ -18,6 +19,23 @@ def address(typed: str) -> str:
         return "#" + names.room(typed.removeprefix("#"))
     except names.InvalidName as error:
         raise ConfigurationError(f"{typed!r} is no room and no @person: the name {error}") from None
+
+
+def with_remedy(error: Refused) -> Refused:
+    """The refusal with the command that helps. A broker tells what helps, but knows no commands."""
+    reason = re.sub(
+        r"\bjoining #(\S+) creates it",
+        lambda found: f"zchat join {quoted(found[1])} creates it",
+        error.reason,
+    )
+    return Refused(error.refusal, reason)
+
+
+def quoted(argument: str) -> str:
+    """An argument as it can be typed into a shell."""
+    import shlex
+
+    return shlex.quote(argument)
 
 
 class Chosen:

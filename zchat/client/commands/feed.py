@@ -1,12 +1,12 @@
 """`zchat send --lines`: many lines on their way at once, settled in their order."""
 
 import asyncio
-import shlex
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from zchat.client.commands.addresses import quoted, with_remedy
 from zchat.client.commands.lines import Line, too_large
-from zchat.common.errors import OutcomeUnknown, ZchatError
+from zchat.common.errors import ConfigurationError, OutcomeUnknown, Refused, ZchatError
 
 if TYPE_CHECKING:
     from zchat.client.messages import Sent
@@ -92,8 +92,9 @@ class Feed:
         except ZchatError as error:
             await _cancelled(reading)
             await self._settle_rest()
+            why = with_remedy(error) if isinstance(error, Refused) else error
             raise FeedStopped(
-                f"line {posted.number}: {error}. Lines stored: {self.stored}", error.exit_code
+                f"line {posted.number}: {why}. Lines stored: {self.stored}", error.exit_code
             ) from None
         await self._count(sent)
 
@@ -118,10 +119,13 @@ class Feed:
 
     async def _count(self, sent: "Sent") -> None:
         self.stored += 1
-        await self._report(sent)
+        try:
+            await self._report(sent)
+        except ConfigurationError as error:
+            raise self._unknown(str(error)) from None
 
     def _unknown(self, why: str) -> OutcomeUnknown:
-        repeat = "" if self._id is None else f". Repeating it all with --id {shlex.quote(self._id)} is safe"
+        repeat = "" if self._id is None else f". Repeating it all with --id {quoted(self._id)} is safe"
         return OutcomeUnknown(
             f"{why}. Lines stored: {self.stored}; nobody knows it of those after them{repeat}", self._id
         )

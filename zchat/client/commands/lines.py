@@ -1,8 +1,10 @@
 """stdin as lines: of any length and number in bounded memory, and without stopping the event loop."""
 
 import asyncio
+import errno
 import os
 import select
+import stat
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -93,7 +95,10 @@ def read_text() -> str:
         return ""
     if sys.stdin.isatty():
         say("type the message; Ctrl-D on a line of its own ends it")
-    data = sys.stdin.buffer.read(limits.TEXT_BYTES_MAX + 3)
+    try:
+        data = sys.stdin.buffer.read(limits.TEXT_BYTES_MAX + 3)
+    except OSError as error:
+        raise _unreadable(error) from None
     if len(data) > limits.TEXT_BYTES_MAX + 2:
         raise too_large()
     return decode(_without_newline(data))
@@ -105,7 +110,7 @@ def too_large() -> Refused:
 
 
 async def read_lines() -> AsyncIterator[Line]:
-    """The lines of stdin as they come."""
+    """The lines of stdin as they come. Raises ConfigurationError when it cannot be read any further."""
     splitter = Splitter()
     async for chunk in _chunks():
         for line in splitter.feed(chunk):
@@ -124,21 +129,27 @@ async def _chunks() -> AsyncIterator[bytes]:
     if sys.stdin is None:
         return  # it was closed when the process began: whatever has descriptor 0 now is something else
     loop = asyncio.get_running_loop()
-    arrived: asyncio.Queue[bytes] = asyncio.Queue()
+    arrived: asyncio.Queue[bytes | OSError] = asyncio.Queue()
     wanted = threading.Semaphore(_CHUNKS_AHEAD)
 
     def read() -> None:
         while wanted.acquire():
-            chunk = _read()
+            chunk: bytes | OSError
+            try:
+                chunk = _read()
+            except OSError as error:
+                chunk = error
             try:
                 loop.call_soon_threadsafe(arrived.put_nowait, chunk)
             except RuntimeError:
                 return  # the loop has ended
-            if not chunk:
+            if not chunk or isinstance(chunk, OSError):
                 return
 
     threading.Thread(target=read, name="stdin", daemon=True).start()
     while chunk := await arrived.get():
+        if isinstance(chunk, OSError):
+            raise _unreadable(chunk)
         wanted.release()
         yield chunk
 
@@ -149,5 +160,11 @@ def _read() -> bytes:
             return os.read(0, _CHUNK_BYTES)
         except BlockingIOError:  # somebody who shares it has set O_NONBLOCK
             select.select([0], [], [])
-        except OSError:
-            return b""  # the terminal is gone
+        except OSError as error:
+            if error.errno == errno.EIO and stat.S_ISCHR(os.fstat(0).st_mode):
+                return b""  # the terminal is gone
+            raise
+
+
+def _unreadable(error: OSError) -> ConfigurationError:
+    return ConfigurationError(f"cannot read stdin: {error.strerror or error}")

@@ -1,6 +1,8 @@
 """Running a command's coroutine: signals end it, and several parts of it end together."""
 
 import asyncio
+import atexit
+import gc
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -23,6 +25,7 @@ class Interrupted(ZchatError):
 def run(work: Coroutine[Any, Any, T]) -> T:
     """The result of the coroutine. SIGINT and SIGTERM cancel it: what it raises then is raised here, and
     Interrupted when that is only its cancellation."""
+    atexit.register(gc.freeze)  # no search for garbage in a process that ends: it takes longer than a send
     return asyncio.run(_heeding_signals(work))
 
 
@@ -52,12 +55,22 @@ async def _heeding_signals(work: Coroutine[Any, Any, T]) -> T:
 
 async def first_of(*parts: Coroutine[Any, Any, T]) -> T:
     """Runs the parts together until one has ended; the others are cancelled, and have ended as well when
-    this returns or raises what that one did."""
+    this returns or raises what that one did. When this is cancelled, so are all parts; what the first of them
+    raises then, if it is something else, is raised here."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         return next(task for task in tasks if task.done()).result()
+    except asyncio.CancelledError:
+        for outcome in await _cancelled(tasks):
+            if isinstance(outcome, Exception):
+                raise outcome from None
+        raise
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancelled(tasks)
+
+
+async def _cancelled(tasks: list[asyncio.Task[T]]) -> list[T | BaseException]:
+    for task in tasks:
+        task.cancel()
+    return await asyncio.gather(*tasks, return_exceptions=True)

@@ -3,27 +3,49 @@
 import asyncio
 import os
 import re
-import secrets
-import shlex
+import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
 from zchat.client.commands import lines
+from zchat.client.commands.addresses import quoted, with_remedy
 from zchat.client.commands.feed import Feed
-from zchat.client.commands.formats import sent_json
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
-from zchat.client.commands.running import run
+from zchat.client.commands.running import first_of, run
 from zchat.client.identity import Identity
 from zchat.common import limits
-from zchat.common.errors import ConfigurationError, OutcomeUnknown
+from zchat.common.errors import ConfigurationError, OutcomeUnknown, Refused
 
 if TYPE_CHECKING:
     from zchat.client.messages import Sent
 
 _LINE_DIGITS = 16  # kept free behind the id of --lines, for a dot and the number of the line
+_AGAIN_MAX = 200  # characters of an argument in a command that is printed
+
+
+class _One(NamedTuple):
+    """A message, and the command that repeats it with its id."""
+
+    to: str
+    text: str
+    id: str
+    again: str
+
+    async def stored(self, sending: "Awaitable[Sent]") -> "Sent":
+        """The outcome. OutcomeUnknown also when interrupted: it may be on its way."""
+        try:
+            return await sending
+        except Refused as error:
+            raise with_remedy(error) from None
+        except (asyncio.CancelledError, OutcomeUnknown):
+            raise self.unknown("nobody knows whether the message was stored") from None
+
+    def unknown(self, why: str) -> OutcomeUnknown:
+        return OutcomeUnknown(f"{why}. {self.again}", self.id)
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -61,7 +83,9 @@ def send(
         run(_send_lines(caller.identity(), caller.timeout, to, id, as_json))
         return
     text = _text(message, words)
-    run(_send_one(caller.identity(), caller.timeout, to, text, id or _draw_id(), as_json))
+    options = [] if id else ["--id", _draw_id()]
+    one = _One(to, text, id or options[1], _again(options, is_from_stdin=message is None and not words))
+    run(_send_one(caller.identity(), caller.timeout, one, as_json))
 
 
 def _check_usage(message: str | None, as_lines: bool, id: str | None, words: tuple[str, ...]) -> None:
@@ -95,24 +119,38 @@ def _text(message: str | None, words: tuple[str, ...]) -> str:
     return text
 
 
+def _again(options: list[str], is_from_stdin: bool) -> str:
+    """How to repeat the command with more options: as it was typed, since others of its options say to whom
+    the id belongs. An argument that does not fit into a line is left to the reader."""
+    arguments = sys.argv[1:]
+    at = arguments.index("send") + 1 if "send" in arguments else 0  # 0: called by a program
+    typed = [*arguments[:at], *options, *arguments[at:]]
+    shown = [quoted(one) if len(one) <= _AGAIN_MAX and one.isprintable() else "…" for one in typed]
+    same = " with the same input" if is_from_stdin else ""
+    return f"Repeating it{same} is safe: zchat {' '.join(shown)}"
+
+
 def _draw_id() -> str:
     """An id that nobody else draws; later ones sort behind it, as an index has it cheapest."""
-    return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(10)}"
+    return f"{time.time_ns() // 1_000_000:012x}-{os.urandom(10).hex()}"
 
 
-async def _send_one(who: Identity, timeout: float | None, to: str, text: str, id: str, as_json: bool) -> None:
+async def _send_one(who: Identity, timeout: float | None, one: _One, as_json: bool) -> None:
     output = Output()
-    async with session(who, timeout) as client:
+    sent: Sent | None = None
+    try:
+        async with session(who, timeout) as client:
+            sent = await one.stored(client.send(one.to, one.text, id=one.id, timeout=timeout))
+    except asyncio.CancelledError:
+        if sent is None:
+            raise
+        # else only the farewell was interrupted
+    if as_json and sent is not None:
         try:
-            sent = await client.send(to, text, id=id, timeout=timeout)
-        except (asyncio.CancelledError, OutcomeUnknown):
-            # also when interrupted: it may be on its way
-            repeat = f"zchat send --id {shlex.quote(id)} {shlex.quote(to)} …"
-            raise OutcomeUnknown(
-                f"nobody knows whether the message was stored. Repeating it is safe: {repeat}", id
-            ) from None
-    if as_json:
-        await output.json(sent_json(sent))
+            await output.json(_json(sent))
+        except (asyncio.CancelledError, ConfigurationError) as error:
+            why = str(error) or "interrupted"
+            raise one.unknown(f"the message is stored, but that could not be told: {why}") from None
 
 
 async def _send_lines(who: Identity, timeout: float | None, to: str, id: str | None, as_json: bool) -> None:
@@ -120,10 +158,17 @@ async def _send_lines(who: Identity, timeout: float | None, to: str, id: str | N
 
     async def report(sent: "Sent") -> None:
         if as_json:
-            await output.json(sent_json(sent))
+            await output.json(_json(sent))
 
     async with session(who, timeout) as client:
         feed = Feed(client, to, id, timeout, report)
-        await feed.run(lines.read_lines())
+        feeding = feed.run(lines.read_lines())
+        await (first_of(feeding, output.reader_gone()) if as_json else feeding)
     if not feed.stored:
         raise ConfigurationError("nothing to send: stdin is empty")
+
+
+def _json(sent: "Sent") -> str:
+    from zchat.client.commands.formats import sent_json
+
+    return sent_json(sent)
