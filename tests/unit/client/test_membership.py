@@ -2,9 +2,16 @@
 
 import pytest
 
-from tests.unit.client.play import Play, heads, message, said, segment
+from tests.unit.client.play import Play, heads, message, said, segment, welcome
 from zchat.client.core.effects import Deliver, Resolve, Transmit, Unsubscribe
-from zchat.client.core.events import FollowChanged, SegmentDelivered
+from zchat.client.core.events import (
+    Disconnected,
+    FollowChanged,
+    HandshakeSucceeded,
+    HeadsPublished,
+    SegmentDelivered,
+    Started,
+)
 from zchat.client.messages import MemberJoined, MemberLeft
 from zchat.common import wire
 
@@ -88,3 +95,98 @@ def test_a_room_that_is_joined_again_begins_with_the_later_joining(open_play: Pl
     ]
     follows = [e.request for e in play.wanted if isinstance(e, Transmit)]
     assert follows == [wire.Follow(1, 1, [], False)]  # a new round, since a gap may lie between
+
+
+# ---- rooms that are followed, and joined unnoticed ----
+
+
+def unfollow(play: Play, token: int) -> None:
+    """Nothing is followed any more."""
+    play.happen(FollowChanged(2, []))
+    play.answer(wire.Followed(1, token, 9, [], "nonce-2"))
+
+
+@pytest.fixture
+def unnoticed(open_play: Play) -> Play:
+    """#tea was joined at 7, before Follow was answered; what was said there at 8 is being fetched."""
+    open_play.happen(FollowChanged(1, ["tea"]))
+    open_play.answer(wire.Followed(1, 1, 9, heads([(TEA, 8, 7)]), "nonce-1"))
+    assert Transmit(wire.Fetch(1, 2, TEA, 0, 7)) in open_play.wanted
+    open_play.forget()
+    return open_play
+
+
+def test_what_is_missing_of_a_joined_room_is_not_given_up_when_it_is_followed_no_longer(
+    unnoticed: Play,
+) -> None:
+    play = unnoticed
+    play.happen(HeadsPublished("nonce-1", wire.Heads(1, 0, 9, heads([(TEA, 8, 7)]), "")))
+    unfollow(play, 3)
+    play.page(1, 2, TEA, 8, segment(TEA, 7, 8, said("bob", "hi")))
+    assert play.core.snapshot().floor == 5
+    play.forget()
+    play.happen(HeadsPublished("nonce-2", wire.Heads(1, 0, 9, heads([(TEA, 8, 7)]), "")))
+    assert play.core.joined == {GENERAL, TEA}
+    fetch = next(
+        e.request for e in play.wanted if isinstance(e, Transmit) and isinstance(e.request, wire.Fetch)
+    )
+    assert (fetch.to, fetch.bound) == (TEA, 7)
+    play.forget()
+    play.page(1, fetch.token, TEA, 8, segment(TEA, 7, 8, said("bob", "hi")))
+    play.expect(Deliver([message(TEA, 7, 8, "bob", "hi")]))
+    play.take(1)
+    assert play.core.snapshot().floor == 9
+
+
+def test_a_list_that_came_meanwhile_does_not_raise_the_floor_over_it(unnoticed: Play) -> None:
+    play = unnoticed
+    rows = heads([(TEA, 8, 7)])
+    play.happen(HeadsPublished("nonce-1", wire.Heads(1, 0, 9, rows, TEA)))
+    play.expect(Transmit(wire.Ping(1, 3, 5, "")))
+    play.answer(wire.Heads(1, 3, 9, rows, TEA))
+    unfollow(play, 5)
+    play.answer(wire.Heads(1, 4, 9, [], ""))
+    assert play.core.snapshot().floor == 5
+
+
+def test_a_room_that_is_asked_for_no_longer_was_not_joined_when_a_list_names_it(open_play: Play) -> None:
+    """The broker has got the first Follow and not yet the second."""
+    play = open_play
+    play.wait(5_000)
+    play.happen(FollowChanged(1, ["tea"]), FollowChanged(2, []))
+    play.answer(wire.Heads(1, 1, 9, heads([(TEA, 8, 8)]), ""))
+    assert play.core.joined == {GENERAL}
+    play.answer(wire.Followed(1, 3, 9, [], "nonce-2"))
+    play.happen(HeadsPublished("nonce-2", wire.Heads(1, 0, 9, heads([(TEA, 8, 7)]), "")))
+    assert play.core.joined == {GENERAL, TEA}
+
+
+def test_where_following_began_nobody_joined(open_play: Play) -> None:
+    """#general was left elsewhere at 6; the broker follows it since 9, and its answer is lost."""
+    play = open_play
+    play.wait(5_000)
+    play.happen(FollowChanged(1, ["general"]))
+    play.answer(wire.Heads(1, 1, 9, heads([(GENERAL, 9, 9)]), ""))
+    missed = segment(GENERAL, 5, 6, wire.Left("ann")), segment(GENERAL, 6, 9, said("bob", "hi"))
+    play.page(1, 3, GENERAL, 9, *missed)
+    assert play.core.joined == frozenset()
+
+
+def test_a_welcome_that_is_older_than_the_leaving_brings_no_membership_back(open_play: Play) -> None:
+    play = open_play
+    play.happen(FollowChanged(1, ["general"]))
+    play.answer(wire.Followed(1, 1, 5, heads([(GENERAL, 5, 2)]), "nonce-1"))
+    play.happen(Disconnected())
+    play.wait(100)
+    play.happen(HandshakeSucceeded())
+    play.publish(segment(GENERAL, 5, 6, wire.Left("ann")))
+    play.answer(welcome(2, ((GENERAL, 5, 2),)))
+    assert play.core.joined == frozenset()
+
+
+def test_a_new_installation_begins_a_joined_room_now_although_it_is_to_be_followed() -> None:
+    play = Play(resume=True)
+    play.happen(FollowChanged(1, ["general"]), Started(), HandshakeSucceeded())
+    play.answer(welcome(rows=((GENERAL, 90, 2),), floor=1, as_of=95))
+    assert play.core.joined == {GENERAL}
+    assert play.core.snapshot().positions == {GENERAL: 90}

@@ -421,6 +421,25 @@ def test_a_user_who_takes_nothing_costs_bounded_memory_and_misses_nothing(
     play.expect(Transmit(wire.Ping(1, 2, 5, "")), fetch(3, GENERAL, 9))
 
 
+def test_what_was_dropped_while_the_user_did_not_read_is_looked_for_when_the_list_is_complete(
+    open_play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the two pages of the list the user takes nothing for a while."""
+    monkeypatch.setattr(inbox, "UPDATES_MAX", 4)
+    play = open_play
+    play.wait(5_000)
+    hears(play, 1, [(GENERAL, 9, 2)], as_of=9, following=GENERAL)
+    play.happen(SegmentDelivered(1, segment(ANN_BOB, 0, 6, said("bob", *"abcd"))))
+    play.page(1, 3, GENERAL, 9, segment(GENERAL, 5, 9, said("bob", "missed")))
+    play.take(4)
+    play.forget()
+    hears(play, 4, [], as_of=9)
+    play.expect(fetch(5, GENERAL, 5))
+    play.page(1, 5, GENERAL, 9, segment(GENERAL, 5, 9, said("bob", "missed")))
+    play.take(1)
+    assert floor(play) == 9
+
+
 def test_presence_is_told(open_play: Play) -> None:
     play = open_play
     changes = [wire.Person("bob", True), wire.Person("cat", False)]

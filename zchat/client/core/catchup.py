@@ -32,6 +32,11 @@ class CatchUp:
         if self._targets is not None:
             self._targets.pop(conversation, None)
 
+    @property
+    def awaited(self) -> set[str]:
+        """The conversations that may not be complete yet."""
+        return set(self._targets or ())
+
     def next_target(self) -> tuple[str, int] | None:
         """A conversation that may not be complete yet, and up to where it is to be."""
         return next(iter(self._targets.items()), None) if self._targets else None

@@ -29,7 +29,7 @@ class Reading:
         self.inbox = Inbox(snapshot)
         self.nick = ""
         self.fresh = self.inbox.fresh
-        self.requested: set[str] = set()  # rooms to be followed, as typed, in lower case
+        self.requested: set[str] = set()  # rooms that may be followed by now, as typed, in lower case
         self._left: dict[str, int] = {}  # rooms that were left, and where
         self.rooms_changed = False  # since this was set to False
         self._catchup = CatchUp()
@@ -78,8 +78,7 @@ class Reading:
             conversation = head.conversation
             if conversation.startswith("#"):
                 listing.rooms.add(conversation)
-                self._starts[conversation] = head.start
-                self._adopt(head, is_certain=is_welcome)
+                self._adopt(head, is_welcome)
             if not self._reads(conversation):
                 if head.pos > self.cursors.position(conversation):
                     listing.covers_followed = False  # it may be read soon: the floor must not pass it
@@ -106,32 +105,39 @@ class Reading:
             self._unseen = self.cursors.joined - listing.rooms
             for room in sorted(self._unseen):
                 self._want(room)
-        if self._sweep is None and listing.covers_followed:
-            for conversation in list(listing.behind):
-                reached = self.cursors.position(conversation) >= listing.behind[conversation]
-                if reached or not self._reads(conversation):
-                    del listing.behind[conversation]
+        is_read = self._pursue(listing)
+        if self._sweep is None and listing.covers_followed and is_read:
             self._sweep = listing
             self._advance_sweep()
         return effects
 
-    def _adopt(self, head: wire.Head, is_certain: bool) -> None:
-        """A room that a list names and that is not read yet was joined, here or elsewhere.
+    def _pursue(self, listing: Listing) -> bool:
+        """Strike off what is reached by now, and want the rest once more: while the list came, the user may
+        have taken nothing for a while. False when some of it is read no longer: then only the next list tells
+        whether it is to be."""
+        for conversation, position in list(listing.behind.items()):
+            if self.cursors.position(conversation) >= position:
+                del listing.behind[conversation]
+            elif self._reads(conversation):
+                self._want(conversation)
+        return all(self._reads(conversation) for conversation in listing.behind)
+
+    def _adopt(self, head: wire.Head, is_welcome: bool) -> None:
+        """A room that a list names and that is not read yet was joined, here or elsewhere. But one that is
+        followed, or may be by now, is named for that, except in a Welcome.
 
         A new installation starts a joined room at its head; otherwise reading starts at the join, `start`.
         """
         room, cursors = head.conversation, self.cursors
-        if room in cursors.joined:
+        if not is_welcome and (room in cursors.followed or room in self.requested):
             return
-        if room in cursors.followed or room in self.requested:
-            if is_certain:
-                self._join(room)
-            return
-        position = cursors.position(room)
-        if head.start <= self._left.get(room, -1):
-            return  # it was left: the list is older than that
-        is_known = room in cursors.positions
+        self._starts[room] = head.start
+        if room in cursors.joined or head.start <= self._left.get(room, -1):
+            return  # in the second case it was left: the list is older than that
+        position, is_known = cursors.position(room), room in cursors.positions
         self._join(room)
+        if room in cursors.followed:
+            return
         if self.fresh and self._resume and not is_known:
             self._reach(room, head.pos)
         elif head.start > position:
@@ -155,13 +161,16 @@ class Reading:
                 self._miss(room, head.pos)
 
     def follow(self, rooms: set[str]) -> None:
-        """Exactly these rooms are followed from now on, and what is known of others but for joined ones
-        is forgotten."""
+        """Exactly these rooms are followed from now on. Others are read no longer but for joined ones. One
+        that was joined unnoticed is named by the next list, and read on from where it was: until then the
+        floor must not pass it."""
         dropped = self.cursors.followed - rooms
         self.rooms_changed = True
         self.cursors.followed = set(rooms)
         self.inbox.taken.followed = set(rooms)
         for room in dropped - self.cursors.joined:
+            if self._sweep is not None and room in self._sweep.behind:
+                self._sweep = None
             self._forget(room)
 
     # ---- the rule ----
@@ -244,7 +253,8 @@ class Reading:
         is to be looked for."""
         if not self.inbox.took(count):
             return False
-        for conversation in (*(self._sweep.behind if self._sweep else ()), *self._unseen):
+        awaited = self._sweep.behind.keys() if self._sweep else set()
+        for conversation in sorted(awaited | self._unseen | self._catchup.awaited):
             self._want(conversation)
         return True
 

@@ -65,6 +65,7 @@ class Reception:
         if self._quiet:
             self._heartbeat.begin(Listing(True, False), now_ms, interval_ms)
             return []
+        self.reading.requested = _conversations(self._subscriptions.followed)
         listing = self.reading.welcomed(welcome, covers_followed=not self._subscriptions.followed)
         if not self._subscriptions.followed:
             self.reading.follow(set())
@@ -209,6 +210,7 @@ class Reception:
         if followed.token not in self._subscriptions:
             return []
         self._accepted_rooms = self._subscriptions.followed
+        self.reading.requested = _conversations(self._accepted_rooms)
         self.reading.followed(followed.heads)
         self.reading.rooms_changed = False
         tickets, self._tickets = self._tickets, []
@@ -237,7 +239,7 @@ class Reception:
 
     def _set_followed(self, rooms: list[str]) -> None:
         self._subscriptions.followed = [*rooms]
-        self.reading.requested = {f"#{room.lower()}" for room in rooms}
+        self.reading.requested |= _conversations(rooms)  # what was asked for before may come into force
 
     def _told_if_over_router(self) -> list[Effect]:
         if not self._subscriptions.over_router or self._told_over_router:
@@ -273,3 +275,8 @@ class Reception:
             return self.reading.list_completed(listing)
         self._session.asked(now_ms)
         return pings
+
+
+def _conversations(rooms: list[str]) -> set[str]:
+    """The conversations of rooms, as far as they can be told from what was typed."""
+    return {f"#{room.lower()}" for room in rooms}
