@@ -2,7 +2,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -63,6 +62,8 @@ class StateFile:
             "followed": sorted(snapshot.followed),
             **({} if self.to is None else {"to": list(self.to)}),
         }
+        import tempfile
+
         descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".state-")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
