@@ -28,12 +28,13 @@ _AGAIN_MAX = 200  # characters of an argument in a command that is printed
 
 
 class _One(NamedTuple):
-    """A message, and the command that repeats it with its id."""
+    """A message, and what is needed to tell how it is repeated."""
 
     to: str
     text: str
     id: str
-    again: str
+    is_drawn: bool  # nobody else knows the id yet
+    is_from_stdin: bool
 
     async def stored(self, sending: "Awaitable[Sent]") -> "Sent":
         """The outcome. OutcomeUnknown also when interrupted: it may be on its way."""
@@ -45,7 +46,9 @@ class _One(NamedTuple):
             raise self.unknown("nobody knows whether the message was stored") from None
 
     def unknown(self, why: str) -> OutcomeUnknown:
-        return OutcomeUnknown(f"{why}. {self.again}", self.id)
+        """Nobody knows, or could be told, what became of it."""
+        again = _again(["--id", self.id] if self.is_drawn else [], self.is_from_stdin)
+        return OutcomeUnknown(f"{why}. {again}", self.id)
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -83,8 +86,7 @@ def send(
         run(_send_lines(caller.identity(), caller.timeout, to, id, as_json))
         return
     text = _text(message, words)
-    options = [] if id else ["--id", _draw_id()]
-    one = _One(to, text, id or options[1], _again(options, is_from_stdin=message is None and not words))
+    one = _One(to, text, id or _draw_id(), id is None, is_from_stdin=message is None and not words)
     run(_send_one(caller.identity(), caller.timeout, one, as_json))
 
 
