@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import zmq
 
-from bench import workloads
+from bench import startup, workloads
 from bench.figures import Figures
 from bench.process import BrokerProcess
 
@@ -21,6 +21,7 @@ WORKLOADS: dict[str, Callable[[BrokerProcess], Awaitable[workloads.Round]]] = {
     "fan-out to 10": workloads.fan_out(readers=10, messages=10_000),
     "fan-out to 100": workloads.fan_out(readers=100, messages=1_000),
     "idle clients": workloads.idle,
+    "start-up": startup.start_up,
 }
 
 
@@ -44,7 +45,7 @@ def main(rounds: int, only: tuple[str, ...], json_path: Path | None) -> None:
     versions = f"Python {platform.python_version()}, libzmq {zmq.zmq_version()}, pyzmq {zmq.__version__}"
     click.echo(f"{platform.system()} {platform.machine()}, {versions}; median (min, max) of {rounds} rounds")
     for workload, name, middle, least, most in figures.rows():
-        click.echo(f"{workload:27} {name:36} {middle:12,.1f} ({least:,.1f}, {most:,.1f})")
+        click.echo(f"{workload:27} {name:36} {middle:12,.2f} ({least:,.2f}, {most:,.2f})")
     if json_path is not None:
         rows = [
             dict(zip(("workload", "figure", "median", "min", "max"), row, strict=True))
