@@ -362,10 +362,10 @@ def test_a_person_in_a_plain_terminal(run: Zchat, open_terminal: Callable[..., T
     terminal.until("registered as ann")
     terminal.until("You are ann at 127.0.0.1:")
     terminal.until("Here are:\n  1 bob\n")
-    terminal.until("Whom do you write to? A number, Enter for #general, q to leave.")
+    terminal.until("Write to whom? Type 1 for bob, Enter for #general, q to leave.")
     bob.out.until("* ann is here")
     terminal.type("2\n")
-    terminal.until("'2' is no choice: 1, Enter for #general, or q to leave")
+    terminal.until("'2' is no choice. Type 1 for bob, Enter for #general, q to leave")
     terminal.type("1\n")
     terminal.until("you write to @bob now")
     terminal.type("1\n")  # a number is a choice at the question only
@@ -378,7 +378,7 @@ def test_a_person_in_a_plain_terminal(run: Zchat, open_terminal: Callable[..., T
     terminal.until("did you see it once?")
     assert "<ann> hello bob" not in terminal.passed  # it stands there as it was typed
     terminal.type("LIST\n")
-    terminal.until("Whom do you write to?")
+    terminal.until("Write to whom?")
     terminal.type("q\n")
     assert terminal.process.wait(DEADLINE_S) == 0
 

@@ -60,7 +60,7 @@ class Chat:
         link = self.client.link
         await self._front.text(
             f"* You are {one_line(self.client.nick)} at {links.authority(link.host, link.port)}, "
-            f"and write to {self.to}. /help lists the commands, Ctrl-D leaves.\n"
+            f"and write to {self.to}.\n* /help lists the commands, Ctrl-D leaves.\n"
         )
 
     async def arrive(self) -> None:
@@ -131,7 +131,9 @@ class Chat:
                 await self._show_people(choose and self._front.may_ask)
             case typed.ShowRooms():
                 self._check_connected()
-                await self._front.text(people.rooms_text(await self.client.rooms(), self.client.joined))
+                await self._front.text(
+                    people.starred_rooms_text(await self.client.rooms(), self.client.joined)
+                )
             case typed.Topic(text=text):
                 await self._topic(self._current_room(), text)
             case typed.History(count=count):
@@ -195,7 +197,7 @@ class Chat:
             away = people.away_text([person.nick for person in everybody if not person.present])
             await self._front.text(
                 f"* Here are:\n{people.numbered_text(here)}{away}"
-                f"* Whom do you write to? A number, Enter for {self.room}, q to leave.\n"
+                f"* Write to whom? Type {typed.choices(here, self.room)}.\n"
             )
             self.choices = here
 

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from zchat.client.commands.formats import rooms_text
 from zchat.common.text import one_line
 
 if TYPE_CHECKING:
@@ -52,15 +53,12 @@ def whois_text(person: "Person", rooms: Collection[str], nick: str) -> str:
     return f"{about}. You are both in {names}\n" if names else f"{about}. You have no room in common\n"
 
 
-def rooms_text(rooms: Sequence["Room"], joined: Collection[str]) -> str:
-    """Rooms with the number of their members and their topic; a star marks those of the reader."""
-    width = max((cells(room.name) for room in rooms), default=0)
-    lines = []
-    for room in rooms:
-        name = one_line(room.name) + " " * (width - cells(room.name))
-        star = "*" if room.name in joined else " "
-        lines.append(f"{star} #{name} {room.members:>4}  {one_line(room.topic)}".rstrip() + "\n")
-    return "".join(lines)
+def starred_rooms_text(rooms: Sequence["Room"], joined: Collection[str]) -> str:
+    """Rooms as `rooms_text` lists them; a star marks those of the reader."""
+    lines = rooms_text(rooms).splitlines(keepends=True)
+    return "".join(
+        f"{'*' if room.name in joined else ' '} {line}" for room, line in zip(rooms, lines, strict=True)
+    )
 
 
 def cells(text: str) -> int:

@@ -85,7 +85,7 @@ class Plain:
     async def text(self, text: str) -> None:
         """Lines for people."""
         if not self._as_json:
-            await self._output.text(text)
+            await self._output.text(shown(text))
         elif sys.stderr is not None:
             print(shown(text), end="", file=sys.stderr, flush=True)
 

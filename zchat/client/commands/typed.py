@@ -9,9 +9,11 @@ from msgspec import Struct
 
 from zchat.client.commands.addresses import address
 from zchat.common.errors import ConfigurationError
+from zchat.common.text import one_line
 
 HISTORY = 20  # messages, when no number is given
 _HISTORY_MAX = 1000
+_QUOTED_CHARACTERS = 40
 
 
 class Nothing(Struct, frozen=True):
@@ -142,8 +144,13 @@ def choose(text: str, nicks: Sequence[str], room: str) -> Turn | ShowPeople | Qu
         return ShowPeople(choose=True)
     if answer.isascii() and answer.isdigit() and 1 <= int(answer[:9]) <= len(nicks):
         return Turn("@" + nicks[int(answer) - 1])
-    numbers = f"a number from 1 to {len(nicks)}" if len(nicks) > 1 else "1"
-    raise ConfigurationError(f"{answer!r} is no choice: {numbers}, Enter for {room}, or q to leave")
+    raise ConfigurationError(f"{_quoted(answer)} is no choice. Type {choices(nicks, room)}")
+
+
+def choices(nicks: Sequence[str], room: str) -> str:
+    """What can be answered to that question."""
+    number = f"a number from 1 to {len(nicks)}" if len(nicks) > 1 else f"1 for {one_line(nicks[0])}"
+    return f"{number}, Enter for {room}, q to leave"
 
 
 def help_text() -> str:
@@ -226,6 +233,10 @@ def _whois(rest: str) -> Typed:
     if not rest:
         raise ConfigurationError("/whois NICK")
     return Whois(address("@" + rest.removeprefix("@"))[1:])
+
+
+def _quoted(answer: str) -> str:
+    return repr(answer if len(answer) <= _QUOTED_CHARACTERS else answer[:_QUOTED_CHARACTERS] + "…")
 
 
 def _alone(typed: Typed) -> Callable[[str], Typed]:

@@ -1,13 +1,9 @@
 """Completion of commands, nicks and rooms behind Tab."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
-
 from zchat.client.commands.typed import COMMANDS, WORDS
-from zchat.common.text import one_line
 
 _TAKE_NICK = ("/msg", "/whois", "TELL")
 _TAKE_ROOM = ("/join", "/leave")
@@ -47,17 +43,3 @@ def _matching(word: str, wanted: Iterable[str], mark: str = "") -> list[str]:
     kept = mark if mark and word.startswith(mark) else ""
     begins = word.removeprefix(kept).casefold()
     return [kept + one for one in wanted if one.casefold().startswith(begins)]
-
-
-class NameCompleter(Completer):
-    """Asks for the candidates when they are wanted."""
-
-    def __init__(self, find: Callable[[str], Candidates]) -> None:
-        self._find = find
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-        """The candidates for the word before the cursor."""
-        text = document.text_before_cursor
-        found = self._find(text)
-        for word in found.words:
-            yield Completion(word, start_position=found.start - len(text), display=one_line(word.rstrip()))

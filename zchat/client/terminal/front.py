@@ -15,13 +15,14 @@ from zchat.client.commands.formats import Notice
 from zchat.client.commands.incoming import Incoming
 from zchat.client.commands.lines import too_large
 from zchat.client.commands.running import first_of
+from zchat.client.commands.typed import choices
 from zchat.client.messages import Message
 from zchat.client.terminal import styled
-from zchat.client.terminal.completion import Candidates, NameCompleter, candidates
+from zchat.client.terminal.completion import Candidates, candidates
 from zchat.client.terminal.known import Known
 from zchat.client.terminal.line import Line
 from zchat.client.terminal.waiting import waiting
-from zchat.common.text import one_line
+from zchat.common.text import one_line, say
 
 if TYPE_CHECKING:
     from zchat.client.messages import Sent
@@ -45,7 +46,8 @@ class Terminal:
         self._echoes = Echoes()
         self._typed: asyncio.Queue[str | None] = asyncio.Queue()  # None: the end
         self._under_way: asyncio.Task[bool] | None = None
-        self._leaving = False
+        self._leaving = self._has_ended = False
+        self._day = styled.today()
         self._gives_up = asyncio.Event()
 
     def waiting(self, broker: str) -> AbstractAsyncContextManager[None]:
@@ -56,9 +58,10 @@ class Terminal:
         """Until the user leaves, and all that was typed is stored or refused."""
         self._chat = chat
         self._known = Known(chat.client)
-        self._line = Line(self, NameCompleter(self._candidates))
+        self._line = Line(self)
         incoming = Incoming(self, chat.client.nick)
         await chat.greet()
+        self._print_some()  # before anything is drawn that would have to give way
         self._known.ask()
         try:
             with redirect_stderr(_Remarks(self.remark)):
@@ -70,6 +73,7 @@ class Terminal:
                     self._print(),
                 )
         finally:
+            self._has_ended = True
             self._known.close()
             while self._prints:
                 self._print_some()
@@ -147,6 +151,10 @@ class Terminal:
             nick, message = self._chat.client.nick, update
             if message.sender == nick:
                 self._echoes.take(message)
+            day = styled.day(message)
+            if day != self._day:
+                self._day = day
+                self._add(lambda columns: [("class:day", f"--- {day}\n")])
             self._add(lambda columns: styled.message(message, nick, columns))
         else:
             news = update
@@ -160,8 +168,11 @@ class Terminal:
         self._add(lambda columns: styled.lines(text, columns))
 
     def remark(self, text: str) -> None:
-        """A line about what the user or the client did."""
-        self._add(lambda columns: styled.lines(f"-- {one_line(text)}", columns, "class:remark"))
+        """A line about what the user or the client did; after the end it goes to stderr."""
+        if self._has_ended:
+            say(text)
+            return
+        self._add(lambda columns: styled.remark(text, columns))
 
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         """It stands above the line until it is stored."""
@@ -189,7 +200,7 @@ class Terminal:
         """Who one is, and how things are."""
         chat = self._chat
         if chat.choices:
-            return [("class:status", f"a number, Enter for {chat.room}, or q to leave")]
+            return [("class:status", one_line(choices(chat.choices, chat.room)))]
         row: Fragments = [("class:status", one_line(chat.client.nick))]
         if not chat.client.connected:
             row += [("class:status", " | "), ("class:away", "the broker is away")]
@@ -227,7 +238,8 @@ class Terminal:
         """More was pasted than a message may hold."""
         self.remark(f"not pasted: {too_large()}")
 
-    def _candidates(self, text: str) -> Candidates:
+    def candidates(self, text: str) -> Candidates:
+        """From what is known; it is asked for anew in the background."""
         self._known.refresh()
         return candidates(text, self._known.nicks, self._known.topics, self._chat.client.joined)
 

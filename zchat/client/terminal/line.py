@@ -3,11 +3,13 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, NamedTuple, Protocol
 
 from prompt_toolkit.application import Application
-from prompt_toolkit.buffer import Buffer
-from prompt_toolkit.completion import Completer
+from prompt_toolkit.buffer import Buffer, CompletionState
+from prompt_toolkit.completion import Completion
 from prompt_toolkit.filters import Condition, has_completions
 from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
 from prompt_toolkit.input import create_input
@@ -20,8 +22,10 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.widgets import CompletionsToolbar, SearchToolbar
 
+from zchat.client.terminal.completion import Candidates
 from zchat.client.terminal.styled import STYLE
 from zchat.common import limits
+from zchat.common.text import one_line
 
 _TYPED_ROWS_MAX = 8  # of a text of many lines; the rest of it scrolls
 _WAITING_ROWS_MAX = 4
@@ -40,6 +44,9 @@ class Owner(Protocol):
     def below(self) -> Fragments:
         """The row below it."""
 
+    def candidates(self, text: str) -> Candidates:
+        """What the last word of the text before the cursor can become."""
+
     def entered(self, text: str) -> None:
         """Enter was pressed."""
 
@@ -56,9 +63,9 @@ class Owner(Protocol):
 class Line:
     """Draws the line, and what is printed above it."""
 
-    def __init__(self, owner: Owner, completer: Completer) -> None:
+    def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self.buffer = Buffer(completer=completer, accept_handler=self._accept)
+        self.buffer = Buffer(accept_handler=self._accept)
         self._app: Application[None] = Application(
             Layout(self._rows()),
             style=STYLE,
@@ -165,6 +172,7 @@ def _keys(buffer: Buffer, owner: Owner) -> KeyBindings:
     @keys.add("enter")
     def _enter(event: KeyPressEvent) -> None:
         buffer.validate_and_handle()
+        buffer.load_history_if_not_yet_loaded()  # else only when it is drawn next
 
     @keys.add("escape", "enter")
     def _newline(event: KeyPressEvent) -> None:
@@ -175,7 +183,7 @@ def _keys(buffer: Buffer, owner: Owner) -> KeyBindings:
         if buffer.complete_state:
             buffer.complete_next()
         else:
-            buffer.start_completion(insert_common_part=True)
+            _complete_word(buffer, owner)
 
     @keys.add("s-tab")
     def _complete_back(event: KeyPressEvent) -> None:
@@ -205,6 +213,31 @@ def _keys(buffer: Buffer, owner: Owner) -> KeyBindings:
             owner.too_long()
 
     return keys
+
+
+def _complete_word(buffer: Buffer, owner: Owner) -> None:
+    """Done before the next key is heard. Of several candidates what they have in common is inserted, and they
+    are shown."""
+    text = buffer.document.text_before_cursor
+    start, words = owner.candidates(text)
+    if not words:
+        return
+    common = _common(words)
+    if len(common) > len(text) - start:
+        buffer.delete_before_cursor(len(text) - start)
+        buffer.insert_text(common)
+    if len(words) > 1:
+        start -= buffer.cursor_position
+        completions = [Completion(word, start, display=one_line(word.rstrip())) for word in words]
+        buffer.complete_state = CompletionState(buffer.document, completions)
+
+
+def _common(words: Sequence[str]) -> str:
+    """What all begin with, whatever its case."""
+    columns = takewhile(
+        lambda column: len({one.casefold() for one in column}) == 1, zip(*words, strict=False)
+    )
+    return words[0][: len(list(columns))]
 
 
 def _output() -> Output:

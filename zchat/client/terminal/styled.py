@@ -13,7 +13,8 @@ from zchat.client.commands.formats import Notice, notice_text
 from zchat.client.messages import Came, Message, Went
 from zchat.common.text import one_line, shown
 
-INDENT = 6  # of what goes on below the first line, as in plain lines
+INDENT = 6  # of what goes on below the first line of a message, as in plain lines
+_STAR, _DASHES = 2, 3  # of what goes on below "* " and "-- "
 _NICK_COLOURS = ("ansicyan", "ansigreen", "ansiyellow", "ansiblue", "ansired", "ansibrightcyan")
 _TOKENS = re.compile(r"( *)([^ ]*)")
 
@@ -23,8 +24,10 @@ STYLE = Style.from_dict(
         "room": "ansicyan",
         "private": "bold ansimagenta",
         "own": "bold",
+        "mention": "bold",
         **{f"nick{number}": colour for number, colour in enumerate(_NICK_COLOURS)},
         "news": "dim",
+        "day": "dim",
         "remark": "ansiyellow",
         "waiting": "dim italic",
         "status": "dim",
@@ -50,48 +53,68 @@ def message(shown_message: Message, nick: str, columns: int) -> Fragments:
         head.append(("class:private", f"@{sender} -> {to}"))
     head.append(("", " "))
     offset = sum(get_cwidth(piece[1]) for piece in head)
-    head.append(("", wrapped(shown(shown_message.text), offset, columns) + "\n"))
+    style = "class:mention" if sender != nick and _names(shown_message.text, nick) else ""
+    head.append((style, wrapped(shown(shown_message.text), offset, columns) + "\n"))
     return head
 
 
 def news(notice: Notice, columns: int) -> Fragments:
     """Who came and went, joined and left, or changed a topic."""
     style = "class:news" if isinstance(notice, Came | Went) else ""
-    return [(style, wrapped(notice_text(notice).rstrip("\n"), 0, columns) + "\n")]
+    return [(style, wrapped(notice_text(notice).rstrip("\n"), 0, columns, _STAR) + "\n")]
 
 
-def lines(text: str, columns: int, style: str = "") -> Fragments:
+def lines(text: str, columns: int) -> Fragments:
     """Lines that were asked for."""
-    return [(style, "".join(wrapped(line, 0, columns) + "\n" for line in text.splitlines()))]
+    return [("", "".join(wrapped(line, 0, columns, _STAR) + "\n" for line in shown(text).splitlines()))]
 
 
-def wrapped(text: str, offset: int, columns: int) -> str:
+def remark(text: str, columns: int) -> Fragments:
+    """What the user or the client did, told apart from what others say by two dashes."""
+    return [("class:remark", wrapped(f"-- {one_line(text)}", 0, columns, _DASHES) + "\n")]
+
+
+def day(shown_message: Message) -> str:
+    """The day of a message, in local time."""
+    return _day(shown_message.time_ms / 1000)
+
+
+def today() -> str:
+    """The present day, in local time."""
+    return _day(time.time())
+
+
+def _day(seconds: float) -> str:
+    return time.strftime("%A, %Y-%m-%d", time.localtime(seconds))
+
+
+def wrapped(text: str, offset: int, columns: int, indent: int = INDENT) -> str:
     """The text broken at spaces and between wide characters, to lines no wider than `columns` cells, of which
     the first begins at cell `offset`; the others are indented. A word that fits no line, such as an address,
     is left whole: the terminal breaks it, and it can be copied."""
     if text.isascii() and "\n" not in text and offset + len(text) <= columns:
         return text
     first, *others = text.split("\n")
-    broken = [_broken(first, offset, columns)]
-    broken += [" " * INDENT + _broken(line, INDENT, columns) for line in others]
+    broken = [_broken(first, offset, columns, indent)]
+    broken += [" " * indent + _broken(line, indent, columns, indent) for line in others]
     return "\n".join(broken)
 
 
-def _broken(line: str, at: int, columns: int) -> str:
+def _broken(line: str, at: int, columns: int, indent: int) -> str:
     pieces: list[str] = []
     begins = at  # where the present line begins, of which something stands already if `at` is behind it
     for space, word in _words(line):
         width = get_cwidth(word)
-        fits_below = INDENT + width <= columns
-        if at + len(space) + width > columns and fits_below and (at > begins or begins > INDENT):
-            pieces.append("\n" + " " * INDENT + word)
-            begins = INDENT
-            at = INDENT + width
+        fits_below = indent + width <= columns
+        if at + len(space) + width > columns and fits_below and (at > begins or begins > indent):
+            pieces.append("\n" + " " * indent + word)
+            begins = indent
+            at = indent + width
         else:
             pieces.append(space + word)
             at = at + len(space) + width
             if at > columns:  # the terminal breaks it
-                at = begins = at % columns
+                at, begins = at % columns, -1
     return "".join(pieces)
 
 
@@ -119,6 +142,12 @@ def _pieces(word: str) -> Iterator[str]:
             is_wide = width == 2
         piece += character
     yield piece
+
+
+def _names(text: str, nick: str) -> bool:
+    """Whether the text has the nick as a word."""
+    begins = text.casefold().find(nick.casefold())
+    return begins >= 0 and re.search(rf"(?<!\w){re.escape(nick)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _nick_style(sender: str, nick: str) -> str:
