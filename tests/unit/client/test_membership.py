@@ -161,6 +161,23 @@ def test_a_room_that_is_asked_for_no_longer_was_not_joined_when_a_list_names_it(
     assert play.core.joined == {GENERAL, TEA}
 
 
+def test_a_room_that_only_the_session_before_followed_was_joined_when_a_list_names_it(
+    open_play: Play,
+) -> None:
+    play = open_play
+    play.happen(FollowChanged(1, ["tea"]))
+    play.answer(wire.Followed(1, 1, 9, heads([(TEA, 8, 8)]), "nonce-1"))
+    play.happen(FollowChanged(2, ["coffee"]), Disconnected())
+    play.wait(100)
+    play.happen(HandshakeSucceeded())
+    play.answer(welcome(2, ((GENERAL, 5, 2),), following=GENERAL))
+    ping = next(
+        e.request for e in play.wanted if isinstance(e, Transmit) and isinstance(e.request, wire.Ping)
+    )
+    play.answer(wire.Heads(2, ping.token, 10, heads([(TEA, 10, 9)]), ""))
+    assert play.core.joined == {GENERAL, TEA}
+
+
 def test_where_following_began_nobody_joined(open_play: Play) -> None:
     """#general was left elsewhere at 6; the broker follows it since 9, and its answer is lost."""
     play = open_play

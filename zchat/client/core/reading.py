@@ -29,7 +29,7 @@ class Reading:
         self.inbox = Inbox(snapshot)
         self.nick = ""
         self.fresh = self.inbox.fresh
-        self.requested: set[str] = set()  # rooms that may be followed by now, as typed, in lower case
+        self.requested: set[str] = set()  # rooms that the session follows, or may follow by now
         self._left: dict[str, int] = {}  # rooms that were left, and where
         self.rooms_changed = False  # since this was set to False
         self._catchup = CatchUp()
@@ -123,13 +123,13 @@ class Reading:
         return all(self._reads(conversation) for conversation in listing.behind)
 
     def _adopt(self, head: wire.Head, is_welcome: bool) -> None:
-        """A room that a list names and that is not read yet was joined, here or elsewhere. But one that is
-        followed, or may be by now, is named for that, except in a Welcome.
+        """A room that a list names and that is not read yet was joined, here or elsewhere. But one that the
+        session follows, or may follow by now, is named for that, except in a Welcome.
 
         A new installation starts a joined room at its head; otherwise reading starts at the join, `start`.
         """
         room, cursors = head.conversation, self.cursors
-        if not is_welcome and (room in cursors.followed or room in self.requested):
+        if not is_welcome and room in self.requested:
             return
         self._starts[room] = head.start
         if room in cursors.joined or head.start <= self._left.get(room, -1):
@@ -150,6 +150,7 @@ class Reading:
         before, cursors = self.rooms, self.cursors
         rooms = {head.conversation for head in heads if head.conversation.startswith("#")}
         self.follow(rooms)
+        self.requested = set(rooms)
         for head in heads:
             room = head.conversation
             if room not in rooms:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Final
+from unicodedata import normalize
 
 from zchat.client.core.cursors import Cursors, Snapshot
 from zchat.client.core.effects import Abandon, Announce, Deliver, Effect, Refuse, Resolve
@@ -210,7 +211,6 @@ class Reception:
         if followed.token not in self._subscriptions:
             return []
         self._accepted_rooms = self._subscriptions.followed
-        self.reading.requested = _conversations(self._accepted_rooms)
         self.reading.followed(followed.heads)
         self.reading.rooms_changed = False
         tickets, self._tickets = self._tickets, []
@@ -279,4 +279,4 @@ class Reception:
 
 def _conversations(rooms: list[str]) -> set[str]:
     """The conversations of rooms, as far as they can be told from what was typed."""
-    return {f"#{room.lower()}" for room in rooms}
+    return {f"#{normalize('NFKC', room).lower()}" for room in rooms}
