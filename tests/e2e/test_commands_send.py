@@ -7,7 +7,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 
@@ -381,17 +380,6 @@ def wait_for_connecting(program: Program) -> None:
             if sum(str(one.readlink()).startswith("socket:") for one in descriptors.iterdir()) > 2:
                 return
     raise AssertionError("it never began to connect")
-
-
-# ---- many at once -----------------------------------------------------------------------------------------
-
-
-def test_ten_first_sends_at_once(run: Zchat) -> None:
-    with ThreadPoolExecutor(10) as pool:
-        done = list(pool.map(lambda number: run(["send", "general", str(number)]), range(10)))
-    assert [one.returncode for one in done] == [0] * 10, [one.stderr for one in done]
-    assert sorted(texts(run)) == [str(number) for number in range(10)]
-    assert any("registered as ann" in one.stderr for one in done)
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64, "."])
