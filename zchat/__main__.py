@@ -42,6 +42,12 @@ _COMMANDS = {
     "leave": _Place("zchat.client.commands.leave", "leave", "Leave a room."),
     "topic": _Place("zchat.client.commands.topic", "topic", "Print or set the topic of a room."),
     "ping": _Place("zchat.client.commands.ping", "ping", "Measure how long the broker takes to answer."),
+    "whoami": _Place(
+        "zchat.client.commands.whoami", "whoami", "Print who you are, and where your files are."
+    ),
+    "link": _Place("zchat.client.commands.link", "link", "Print the join link, for others."),
+    "context": _Place("zchat.client.commands.context", "context", "List and choose brokers by name."),
+    "key": _Place("zchat.client.commands.key", "key", "Print, export and import your secret key."),
     "completion": _Place("zchat.client.commands.completion", "completion", "Complete with Tab in a shell."),
 }
 
@@ -81,8 +87,9 @@ class Root(click.Group):
 
 @click.group(cls=Root, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--version", is_flag=True, help="Show the versions of zchat and libzmq.")
+@click.option("--debug", is_flag=True, help="Show where an error came from.")
 @click.pass_context
-def root(context: click.Context, version: bool) -> None:
+def root(context: click.Context, version: bool, debug: bool) -> None:
     """Chat and messaging for people, scripts and bots: encrypted, and nothing acknowledged is lost.
 
     \b
@@ -111,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _code_of(arguments: list[str]) -> int:
+    context: click.Context | None = None
     try:
         with root.make_context("zchat", arguments) as context:
             root.invoke(context)
@@ -124,11 +132,13 @@ def _code_of(arguments: list[str]) -> int:
     except BrokenPipeError:
         _forget_stdout()
     except ZchatError as error:
+        _show_details(context)
         if str(error):
             say(str(error))
         return error.exit_code
-    except Exception:
-        _report_bug()
+    except Exception as error:
+        _show_details(context)
+        _report_bug(error)
         return _BUG
     return 0
 
@@ -139,10 +149,18 @@ def _forget_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def _report_bug() -> None:
-    with suppress(OSError, ValueError):
-        print(shown(traceback.format_exc()), end="", file=sys.stderr)
-    say(f"this is a bug in {_versions()}. Please report it with the lines above and what you did.")
+def _show_details(context: click.Context | None) -> None:
+    """With --debug: the traceback of the error at hand, and of those it came from."""
+    if context is not None and context.params.get("debug"):
+        with suppress(OSError, ValueError):
+            print(shown(traceback.format_exc()), end="", file=sys.stderr)
+
+
+def _report_bug(error: Exception) -> None:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    say(f"this is a bug in {_versions()}: {what} ({os.path.basename(where.filename)}:{where.lineno})")
+    say("please report it with the lines that `zchat --debug …` prints, and what you did")
 
 
 def _versions() -> str:

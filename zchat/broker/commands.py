@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
@@ -11,9 +12,11 @@ from urllib.parse import urlsplit
 
 import click
 
-from zchat.common import limits, links, places
-from zchat.common.errors import CannotStart
+from zchat.common import limits, links, settings
+from zchat.common.errors import CannotStart, ConfigurationError
 
+_HOST = "127.0.0.1"
+_PORT_MAX = 65534
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LEVEL_OF_EVENT = {
     "storage_error": logging.ERROR,
@@ -32,34 +35,52 @@ Examples:
 """
 )
 @click.option(
-    "-i", "--interface", "host", default="127.0.0.1", show_default=True, help="Address to listen at."
-)
-@click.option(
-    "-p", "--port", type=click.IntRange(1, 65534), default=limits.PORT, show_default=True,
-    help="Port for requests; the next one is used too.",
+    "-i", "--interface", "host", metavar="ADDR",
+    help=f"Address to listen at, {_HOST} if not given (ZCHAT_LISTEN=HOST:PORT).",
 )  # fmt: skip
 @click.option(
-    "--advertise", metavar="HOST[:PORT]", help="What the join link says, when not where it listens."
-)
-@click.option("--data-dir", type=click.Path(path_type=Path, file_okay=False), help="Key, database and link.")
-@click.option("--log-level", type=click.Choice(list(_LEVELS)), default="info", show_default=True)
-@click.option("--log-file", type=click.Path(path_type=Path, dir_okay=False), help="Log here, not to stderr.")
+    "-p", "--port", type=click.IntRange(1, _PORT_MAX), metavar="PORT",
+    help=f"Port for requests, {limits.PORT} if not given; the next one is used too.",
+)  # fmt: skip
+@click.option(
+    "--advertise", metavar="HOST[:PORT]", default=lambda: settings.broker().advertise,
+    help="What the join link says, when not where it listens.",
+)  # fmt: skip
+@click.option(
+    "--data-dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+    help="Key, database and link (ZCHAT_DATA_DIR, and broker in it).",
+)  # fmt: skip
+@click.option(
+    "--log-level", type=click.Choice(list(_LEVELS)), default=lambda: settings.broker().log_level or "info",
+    help="What is worth a line; info if not given.",
+)  # fmt: skip
+@click.option(
+    "--log-file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Log here, not to stderr.",
+)  # fmt: skip
 def broker(
-    host: str, port: int, advertise: str | None, data_dir: Path | None, log_level: str, log_file: Path | None
+    host: str | None,
+    port: int | None,
+    advertise: str | None,
+    data_dir: Path | None,
+    log_level: str,
+    log_file: Path | None,
 ) -> None:
     """Run the broker that everybody connects to.
 
     When it is ready it prints one line: the join link, which is all that a client needs. Ctrl-C or SIGTERM
     end it after everything that was received is answered. Messages and nicks are kept in the data directory.
+    What no option says is taken from the environment, and then from section [broker] of config.toml.
     """
     from zchat import __version__
     from zchat.broker.directory import Directory
     from zchat.broker.server import Server
     from zchat.broker.store.sqlite import SqliteStore
 
-    log = _logger(log_level, log_file)
+    log = _logger(log_level, log_file or _set_path(settings.broker().log_file))
+    host, port = _listen(host, port)
     address = _address(host)
-    directory = Directory(data_dir or places.broker_dir())
+    directory = Directory(data_dir or settings.broker_dir())
     key = directory.key()
     link, guessed = _link(address, port, advertise, key.public)
     _allow_many_connections()
@@ -121,6 +142,26 @@ def _link(address: str, port: int, advertise: str | None, key: str) -> tuple[lin
     if ipaddress.ip_address(address.partition("%")[0]).is_unspecified:
         return links.Link(_guess(), port, key), True
     return links.Link(address, port, key), False
+
+
+def _listen(host: str | None, port: int | None) -> tuple[str, int]:
+    """Where to listen: options, then ZCHAT_LISTEN, then the settings."""
+    listen = os.environ.get("ZCHAT_LISTEN")
+    origin = "ZCHAT_LISTEN" if listen else "listen in config.toml"
+    listen = listen or settings.broker().listen
+    if listen is None:
+        return host or _HOST, port or limits.PORT
+    try:
+        set_host, set_port = _split(listen)
+    except click.BadParameter:
+        raise ConfigurationError(f"{origin} is not HOST:PORT: {listen!r}") from None
+    if set_port is not None and not 1 <= set_port <= _PORT_MAX:
+        raise ConfigurationError(f"{origin}: the port is from 1 to {_PORT_MAX}")
+    return host or set_host, port or set_port or limits.PORT
+
+
+def _set_path(setting: str | None) -> Path | None:
+    return None if setting is None else settings.path_in(setting)
 
 
 def _split(advertise: str) -> tuple[str, int | None]:

@@ -20,7 +20,7 @@ from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 from zchat.common.errors import Closed, ConfigurationError, Refused, Unreachable
 from zchat.common.keys import KeyPair
-from zchat.common.links import Link, parse
+from zchat.common.links import Link
 
 _T = TypeVar("_T")
 DEFAULT_TIMEOUT: Final = -1.0  # in place of a timeout: the client's
@@ -402,10 +402,7 @@ def _address(to: str) -> str:
 
 def _identity(link: str | Link | None, nick: str | None) -> Identity:
     """Who and where, as far as it was given; the rest is found as the commands find it."""
-    if link is not None and nick is not None:
-        return Identity(parse(link) if isinstance(link, str) else link, nick)
-    asked = Asked(link=None if link is None else str(link), nick=nick or os.environ.get("ZCHAT_NICK"))
-    return find(asked, may_ask=False)
+    return find(Asked(link=None if link is None else str(link), nick=nick), may_ask=False)
 
 
 def _room(name: str) -> str:

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from zchat.common import keys, limits, links, names, places
+from zchat.client import contexts
+from zchat.common import files, keys, limits, links, names, places, settings
 from zchat.common.errors import ConfigurationError, WrongIdentity
 from zchat.common.keys import KeyPair
 from zchat.common.links import Link
@@ -16,36 +17,58 @@ _DEFAULT_HOST = "127.0.0.1"
 
 
 class Asked(NamedTuple):
-    """What a command was told about it, as typed; None where nothing was said. `nick` may come from
-    ZCHAT_NICK; ZCHAT_LINK is looked at here."""
+    """What a command was told about it, as typed; None where nothing was said. What the environment and the
+    settings say is looked at here."""
 
     link: str | None = None
     interface: str | None = None
     port: int | None = None
+    context: str | None = None
     nick: str | None = None
+    key_file: str | None = None
 
 
 class Identity(NamedTuple):
-    """A nick at a broker. Its key and its files follow from both."""
+    """A nick at a broker. Its key and its files follow from both, unless the key comes from elsewhere: as
+    text in `secret`, or from `key_file`. `may_register`: the nick was named, so it may be registered."""
 
     link: Link
     nick: str
+    may_register: bool = True
+    secret: str | None = None
+    key_file: Path | None = None
 
     def key(self) -> KeyPair:
-        """The key pair of this nick, drawn and on disk when there was none."""
-        path = places.client_config_dir(self._broker()) / f"{names.folded(self.nick)}.key"
-        return keys.load_or_draw(path)
+        """The key pair of this nick, drawn and on disk when there was none. Raises ConfigurationError."""
+        if self.secret is not None:
+            try:
+                return keys.from_secret(self.secret.strip())
+            except ConfigurationError as error:
+                raise ConfigurationError(f"ZCHAT_KEY: {error}") from None
+        if self.key_file is not None:
+            return keys.load(self.key_file)
+        return keys.load_or_draw(self.own_key_file())
+
+    def has_key(self) -> bool:
+        """Whether there is a key already, without drawing one."""
+        if self.secret is not None or self.key_file is not None:
+            return True
+        return self.own_key_file().exists()
+
+    def own_key_file(self) -> Path:
+        """Where the key of this nick is kept, whether or not it is used."""
+        return places.client_config_dir(self._broker()) / f"{names.folded(self.nick)}.key"
 
     def state(self) -> Path:
         """The file that holds how far this installation has read."""
         return places.client_state_dir(self._broker()) / f"{names.folded(self.nick)}.state"
 
     def remember(self) -> None:
-        """Make this nick the default at this broker, unless there is one already."""
-        path = _default_nick_file(self.link)
-        if not path.exists():
-            with contextlib.suppress(OSError):  # a read-only directory is enough once a key exists
-                _publish(path, self.nick + "\n")
+        """Make this nick the default at this broker, unless there is one already or that cannot be kept."""
+        with contextlib.suppress(OSError, ConfigurationError):  # a read-only directory, or none, is enough
+            path = _default_nick_file(self.link)
+            if not path.exists():
+                files.publish(path, self.nick + "\n")
 
     def _broker(self) -> str:
         return keys.to_base32(self.link.key)
@@ -58,52 +81,98 @@ def find(asked: Asked, *, may_ask: bool = True) -> Identity:
     broker's key is not known.
     """
     link = find_link(asked)
-    return Identity(link, _valid_nick(asked.nick) if asked.nick else _default_nick(link, may_ask))
+    named = asked.nick or os.environ.get("ZCHAT_NICK") or settings.client().nick
+    nick = _valid_nick(named) if named else _default_nick(link)
+    if nick is None:
+        named = nick = _ask_nick(may_ask)
+    secret = None if asked.key_file else os.environ.get("ZCHAT_KEY")
+    return Identity(link, nick, bool(named), secret or None, None if secret else _key_file(asked))
 
 
 def find_link(asked: Asked) -> Link:
-    """The broker: the link or address that was given, else ZCHAT_LINK, else the one of this account."""
-    if asked.link is not None:
-        link = links.parse(asked.link)
-        _check_same(link, asked)
+    """The broker, by the first of these that is given: a link or an address, a context, ZCHAT_LINK,
+    ZCHAT_CONTEXT, the settings' link and context, the current context, the broker of this account."""
+    link = _named_link(asked)
+    if link is not None:
         return link
-    if asked.interface is not None or asked.port is not None:
-        host, port = asked.interface or _DEFAULT_HOST, asked.port or limits.PORT
-        return Link(host.strip("[]"), port, _local_key(host, port))
     if from_environment := os.environ.get("ZCHAT_LINK"):
         return links.parse(from_environment)
-    local = _local_link()
-    if local is None:
+    if name := os.environ.get("ZCHAT_CONTEXT"):
+        return contexts.link_of(name)
+    set_to = settings.client()
+    if set_to.link is not None:
+        return links.parse(set_to.link)
+    name = set_to.context or _current_context()
+    link = local_link() if name is None else contexts.link_of(name)
+    if link is None:
         raise ConfigurationError(
-            "which broker? Give --link LINK or set ZCHAT_LINK, or start one here: zchat broker"
+            "which broker? zchat connect LINK, --link LINK or ZCHAT_LINK; or start one here: zchat broker"
         )
-    return local
+    return link
 
 
-def _check_same(link: Link, asked: Asked) -> None:
-    host, port = asked.interface or link.host, asked.port or link.port
-    if (host.strip("[]"), port) != (link.host, link.port):
-        raise ConfigurationError(
-            f"two brokers are named: {links.authority(link.host, link.port)} by the link, "
-            f"{links.authority(host.strip('[]'), port)} by -i and -p. Name one."
-        )
-
-
-def _local_key(host: str, port: int) -> str:
-    local = _local_link()
-    if local is None:
-        address = links.authority(host.strip("[]"), port)
-        raise WrongIdentity(f"no key known for {address}; ask there for the link that `zchat broker` printed")
-    return local.key
-
-
-def _local_link() -> Link | None:
+def local_link() -> Link | None:
     """The link of the broker whose data directory this account can read."""
     try:
-        text = (places.broker_dir() / places.BROKER_LINK).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        text = (settings.broker_dir() / places.BROKER_LINK).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, ConfigurationError):
         return None
     return links.parse(text) if text.strip() else None
+
+
+def _named_link(asked: Asked) -> Link | None:
+    """The broker that options name. All that do must mean the same."""
+    named: list[tuple[str, Link]] = []
+    if asked.link is not None:
+        named.append(("the link", links.parse(asked.link)))
+    if asked.context is not None:
+        named.append((f"the context {asked.context}", contexts.link_of(asked.context)))
+    if asked.interface is not None or asked.port is not None:
+        known = named[0][1] if named else None
+        named.append(("-i and -p", _link_at(asked, known)))
+    for origin, link in named[1:]:
+        if link != named[0][1]:
+            first, second = (links.authority(one.host, one.port) for one in (named[0][1], link))
+            raise ConfigurationError(
+                f"two brokers are named: {first} by {named[0][0]}, {second} by {origin}. Name one."
+            )
+    return named[0][1] if named else None
+
+
+def _link_at(asked: Asked, known: Link | None) -> Link:
+    """The broker at the address of -i and -p. `known` is what another option names: the key is its."""
+    if known is not None:
+        host, port = asked.interface or known.host, asked.port or known.port
+        return Link(host.strip("[]"), port, known.key)
+    host, port = (asked.interface or _DEFAULT_HOST).strip("[]"), asked.port or limits.PORT
+    found = _context_at(host, port)
+    local = None if found is not None else local_link()
+    if found is None and local is None:
+        raise WrongIdentity(
+            f"no key known for {links.authority(host, port)}; ask for `zchat link` there, and give that link"
+        )
+    return found or Link(host, port, local.key if local else "")
+
+
+def _context_at(host: str, port: int) -> Link | None:
+    try:
+        return contexts.at(host, port)
+    except ConfigurationError:  # no home, or a context that is damaged: it is not this one that was named
+        return None
+
+
+def _current_context() -> str | None:
+    try:
+        return contexts.current()
+    except ConfigurationError:  # no home: there are no contexts either
+        return None
+
+
+def _key_file(asked: Asked) -> Path | None:
+    if asked.key_file is not None:
+        return Path(asked.key_file)
+    chosen = settings.client().key_file
+    return None if chosen is None else settings.path_in(chosen)
 
 
 def _valid_nick(typed: str) -> str:
@@ -114,23 +183,28 @@ def _valid_nick(typed: str) -> str:
         raise ConfigurationError(f"the nick {typed!r} {error}") from None
 
 
-def _default_nick(link: Link, may_ask: bool) -> str:
-    """The nick that was first used with this broker; asked for where a person can answer."""
-    path = _default_nick_file(link)
+def _default_nick(link: Link) -> str | None:
+    """The nick that was first used with this broker."""
+    try:
+        path = _default_nick_file(link)
+    except ConfigurationError:
+        return None  # no home
     try:
         return _valid_nick(path.read_text(encoding="utf-8").strip())
     except FileNotFoundError:
-        pass
+        return None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"the default nick in {path} is damaged: {error}. Remove it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the default nick {path}: {error}") from None
+
+
+def _ask_nick(may_ask: bool) -> str:
+    """Asked for where a person can answer."""
     if not (may_ask and sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty()):
         raise ConfigurationError(
             "which nick? No nick was used with this broker yet: --nick NAME or ZCHAT_NICK"
         )
-    return _ask_nick()
-
-
-def _ask_nick() -> str:
     while True:
         print("Your nick at this broker: ", end="", file=sys.stderr, flush=True)
         typed = sys.stdin.buffer.readline().decode("utf-8", "surrogateescape")
@@ -144,18 +218,3 @@ def _ask_nick() -> str:
 
 def _default_nick_file(link: Link) -> Path:
     return places.client_config_dir(keys.to_base32(link.key)) / "nick"
-
-
-def _publish(path: Path, text: str) -> None:
-    """Put a whole file in place, unless somebody else was first."""
-    import tempfile
-
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".nick-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        os.unlink(temporary)

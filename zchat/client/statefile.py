@@ -1,13 +1,12 @@
 """The file that says how far a reader has got: one holder at a time, replaced atomically."""
 
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from zchat.client.core.cursors import Snapshot
+from zchat.common import files
 from zchat.common.errors import ConfigurationError, StateInUse
 
 _VERSION = 1
@@ -62,19 +61,7 @@ class StateFile:
             "followed": sorted(snapshot.followed),
             **({} if self.to is None else {"to": list(self.to)}),
         }
-        import tempfile
-
-        descriptor, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".state-")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(content, file, ensure_ascii=False)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self._path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
+        files.replace(self._path, json.dumps(content, ensure_ascii=False))
 
     def close(self) -> None:
         """Let others have the file."""

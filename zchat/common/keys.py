@@ -7,7 +7,10 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
+from zchat.common import files
 from zchat.common.errors import ConfigurationError
+
+BASE32_CHARACTERS = 52
 
 
 class KeyPair(NamedTuple):
@@ -26,13 +29,18 @@ def draw() -> KeyPair:
 
 
 def from_secret(secret: str) -> KeyPair:
-    """The pair of a secret key in Z85; raises ConfigurationError for anything else."""
+    """The pair of a secret key in Z85 or, as in an exported key, in base32; raises ConfigurationError for
+    anything else."""
     import zmq
 
     try:
+        if len(secret) == BASE32_CHARACTERS:
+            secret = from_base32(secret)
         return KeyPair(zmq.curve_public(secret.encode("ascii")).decode(), secret)
     except (zmq.ZMQError, UnicodeEncodeError, ValueError):
-        raise ConfigurationError("not a secret key: 40 characters of Z85 are wanted") from None
+        raise ConfigurationError(
+            "not a secret key: 40 characters of Z85 or 52 of base32 are wanted"
+        ) from None
 
 
 def to_base32(z85: str) -> str:
@@ -70,34 +78,32 @@ def load_or_draw(path: Path) -> KeyPair:
     except FileNotFoundError:
         pass
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _publish(path, draw().secret)
+        files.publish(path, draw().secret + "\n")
         return _load(path)
     except OSError as error:
         raise ConfigurationError(f"cannot write the key {path}: {error.strerror}") from None
 
 
-def _publish(path: Path, secret: str) -> None:
-    """Link a synced file to `path` unless somebody else was first: nobody ever sees half a key."""
-    import tempfile
+def load(path: Path) -> KeyPair:
+    """The pair whose secret half is in a file that somebody chose; its mode is not looked at. Raises
+    ConfigurationError."""
+    try:
+        return from_secret(path.read_text(encoding="ascii").strip())
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the key {path}: {error}") from None
 
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".key-")  # O_EXCL, 0600
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return
-    finally:
-        os.unlink(temporary)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+
+def fingerprint(public: str) -> str:
+    """The first 80 bits of the SHA-256 of a public key, in groups that can be read aloud."""
+    import hashlib
+
+    from zmq.utils import z85 as codec
+
+    digest = hashlib.sha256(codec.decode(public.encode())).digest()[:10]
+    text = base64.b32encode(digest).decode().lower()
+    return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
 def _load(path: Path) -> KeyPair:

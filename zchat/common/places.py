@@ -31,8 +31,18 @@ def client_state_dir(broker: str) -> Path:
     return state_dir() / "client" / broker
 
 
+def settings_file() -> Path:
+    """The settings of this account, whether there are any or not."""
+    return config_dir() / "config.toml"
+
+
+def contexts_dir() -> Path:
+    """The brokers that this installation knows by a name."""
+    return config_dir() / "client" / "contexts"
+
+
 def broker_dir() -> Path:
-    """Where a broker of this account keeps its files unless it is told otherwise."""
+    """Where a broker of this account keeps its files unless the settings or an option say otherwise."""
     return data_dir() / "broker"
 
 

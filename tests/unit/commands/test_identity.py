@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from zchat.client import identity
+from zchat.client import contexts, identity
 from zchat.client.identity import Asked, Identity
-from zchat.common import keys, limits, links
+from zchat.common import keys, limits, links, settings
 from zchat.common.errors import ConfigurationError, WrongIdentity
 from zchat.common.links import Link
 
@@ -21,7 +21,8 @@ LINK = Link("chat.example.org", 9000, KEY)
 
 @pytest.fixture(autouse=True)
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("ZCHAT_LINK", raising=False)
+    for setting in ("LINK", "CONTEXT", "NICK", "KEY"):
+        monkeypatch.delenv(f"ZCHAT_{setting}", raising=False)
     for kind in ("CONFIG", "STATE", "DATA"):
         monkeypatch.setenv(f"ZCHAT_{kind}_DIR", str(tmp_path / kind))
 
@@ -49,7 +50,9 @@ def test_an_address_has_the_key_of_the_local_broker(tmp_path: Path, monkeypatch:
 
 
 def test_an_address_without_a_known_key_is_refused() -> None:
-    with pytest.raises(WrongIdentity, match=r"no key known for 10\.0\.0\.1:9300; ask there") as raised:
+    with pytest.raises(
+        WrongIdentity, match=r"no key known for 10\.0\.0\.1:9300; ask for `zchat link`"
+    ) as raised:
         identity.find_link(Asked(interface="10.0.0.1", port=9300))
     assert raised.value.exit_code == 4
 
@@ -84,14 +87,81 @@ def test_the_same_broker_twice(interface: str | None, port: int | None) -> None:
     assert identity.find_link(Asked(str(LINK), interface, port)) == LINK
 
 
+def test_each_place_is_asked_before_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the last to the first: each one that is added is the one that counts."""
+    brokers = [Link(f"broker{number}", 9000, keys.draw().public) for number in range(7)]
+    local_broker(tmp_path, brokers[0])
+    found = []
+    for number, name in ((1, "current"), (2, "set"), (4, "by-environment"), (6, "chosen")):
+        contexts.save(brokers[number])
+        (tmp_path / f"CONFIG/client/contexts/broker{number}").rename(
+            tmp_path / f"CONFIG/client/contexts/{name}"
+        )
+    contexts.use("current")
+    found.append(identity.find_link(Asked()))
+    write_settings(tmp_path, 'context = "set"', monkeypatch)
+    found.append(identity.find_link(Asked()))
+    write_settings(tmp_path, f'context = "set"\nlink = "{brokers[3]}"', monkeypatch)
+    found.append(identity.find_link(Asked()))
+    monkeypatch.setenv("ZCHAT_CONTEXT", "by-environment")
+    found.append(identity.find_link(Asked()))
+    monkeypatch.setenv("ZCHAT_LINK", str(brokers[5]))
+    found.append(identity.find_link(Asked()))
+    found.append(identity.find_link(Asked(context="chosen")))
+    assert found == brokers[1:]
+
+
+def write_settings(tmp_path: Path, client: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "CONFIG/config.toml").write_text(f"[client]\n{client}\n")
+    settings._read.cache_clear()
+
+
+def test_an_address_has_the_key_of_its_context(tmp_path: Path) -> None:
+    local_broker(tmp_path, LINK)
+    moved = Link("10.0.0.1", 9300, OTHER)
+    contexts.save(moved)
+    assert identity.find_link(Asked(interface="10.0.0.1", port=9300)) == moved
+    assert identity.find_link(Asked(interface="10.0.0.1", port=9301)).key == KEY
+
+
+def test_a_context_and_a_link_that_differ() -> None:
+    contexts.save(LINK)
+    assert identity.find_link(Asked(str(LINK), context="chat.example.org")) == LINK
+    for other in (LINK._replace(port=9001), LINK._replace(key=OTHER)):
+        with pytest.raises(ConfigurationError, match=r"by the link, .* by the context chat\.example\.org"):
+            identity.find_link(Asked(str(other), context="chat.example.org"))
+    with pytest.raises(ConfigurationError, match=r"by the context chat\.example\.org, .* by -i and -p"):
+        identity.find_link(Asked(port=9001, context="chat.example.org"))
+
+
+def test_a_context_that_is_missing_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts.save(LINK)
+    for asked, variable in ((Asked(context="no"), ""), (Asked(), "no")):
+        monkeypatch.setenv("ZCHAT_CONTEXT", variable)
+        with pytest.raises(ConfigurationError, match=r"no context no\. There are: chat\.example\.org"):
+            identity.find_link(asked)
+
+
+def test_the_directory_of_a_broker_from_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    local_broker(tmp_path, LINK)
+    (tmp_path / "CONFIG").mkdir()
+    (tmp_path / "CONFIG/config.toml").write_text('[broker]\ndata_dir = "there"\n')
+    (tmp_path / "CONFIG/there").mkdir()
+    other = LINK._replace(key=OTHER)
+    (tmp_path / "CONFIG/there/link").write_text(f"{other}\n")
+    assert identity.find_link(Asked()) == LINK  # ZCHAT_DATA_DIR comes before the settings
+    monkeypatch.delenv("ZCHAT_DATA_DIR")
+    assert identity.find_link(Asked()) == other
+
+
 # ---- the nick ---------------------------------------------------------------------------------------------
 
 
 def test_the_first_nick_stays_the_default() -> None:
     Identity(LINK, "Ann").remember()
     Identity(LINK, "bob").remember()
-    assert identity.find(Asked(str(LINK))) == Identity(LINK, "Ann")
-    assert identity.find(Asked(str(LINK), nick="bob")) == Identity(LINK, "bob")
+    assert identity.find(Asked(str(LINK))) == Identity(LINK, "Ann", may_register=False)
+    assert identity.find(Asked(str(LINK), nick="bob")) == Identity(LINK, "bob", may_register=True)
 
 
 def test_a_default_belongs_to_a_broker_wherever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +201,25 @@ def test_a_directory_that_cannot_be_written_is_enough(
     Identity(LINK, "ann").remember()
 
 
+def test_a_nick_that_was_named_may_be_registered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Identity(LINK, "ann").remember()
+    assert identity.find(Asked(str(LINK))) == Identity(LINK, "ann", may_register=False)
+    write_settings(tmp_path, 'nick = "sue"', monkeypatch)
+    assert identity.find(Asked(str(LINK))) == Identity(LINK, "sue", may_register=True)
+    monkeypatch.setenv("ZCHAT_NICK", "bob")
+    assert identity.find(Asked(str(LINK))) == Identity(LINK, "bob", may_register=True)
+    assert identity.find(Asked(str(LINK), nick="cat")) == Identity(LINK, "cat", may_register=True)
+
+
+def test_a_default_nick_that_is_damaged(tmp_path: Path) -> None:
+    Identity(LINK, "ann").remember()
+    path = tmp_path / "CONFIG/client" / keys.to_base32(KEY) / "nick"
+    for damage in (b"a b\n", b"\xff", b""):
+        path.write_bytes(damage)
+        with pytest.raises(ConfigurationError, match="default nick"):
+            identity.find(Asked(str(LINK)))
+
+
 # ---- keys and files ---------------------------------------------------------------------------------------
 
 
@@ -142,6 +231,56 @@ def test_a_key_for_each_nick_and_broker(tmp_path: Path) -> None:
     path = tmp_path / "CONFIG/client" / keys.to_base32(KEY) / "ann.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert sorted(one.name for one in path.parent.iterdir()) == ["ann.key", "bob.key"]
+
+
+def test_a_key_from_elsewhere_leaves_nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere, file = keys.draw(), tmp_path / "key"
+    asked = Asked(str(LINK), nick="ann")
+    for text in (elsewhere.secret, keys.to_base32(elsewhere.secret), f"{elsewhere.secret}\n"):
+        monkeypatch.setenv("ZCHAT_KEY", text)
+        assert identity.find(asked).key() == elsewhere
+    other = keys.draw()
+    file.write_text(f"{other.secret}\n")
+    file.chmod(0o644)  # its mode is the business of who chose it
+    assert identity.find(asked._replace(key_file=str(file))).key() == other
+    monkeypatch.delenv("ZCHAT_KEY")
+    write_settings_dir(tmp_path, "key_file = '../key'", monkeypatch)
+    assert identity.find(asked).key() == other
+    assert identity.find(asked).has_key()
+    assert [one.name for one in (tmp_path / "CONFIG").iterdir()] == ["config.toml"]
+
+
+def write_settings_dir(tmp_path: Path, client: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "CONFIG").mkdir()
+    write_settings(tmp_path, client, monkeypatch)
+
+
+def test_a_key_from_elsewhere_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(str(LINK), nick="ann")
+    for path, reason in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(ConfigurationError, match=f"cannot read the key .*{reason}"):
+            identity.find(asked._replace(key_file=str(path))).key()
+    (tmp_path / "key").write_text("not a key")
+    with pytest.raises(
+        ConfigurationError, match="key: not a secret key: 40 characters of Z85 or 52 of base32"
+    ):
+        identity.find(asked._replace(key_file=str(tmp_path / "key"))).key()
+    monkeypatch.setenv("ZCHAT_KEY", "not a key")
+    with pytest.raises(ConfigurationError, match="ZCHAT_KEY: not a secret key"):
+        identity.find(asked).key()
+
+
+def test_no_home_is_no_obstacle_for_who_brings_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "ZCHAT_CONFIG_DIR", "ZCHAT_STATE_DIR", "ZCHAT_DATA_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    pair = keys.draw()
+    monkeypatch.setenv("ZCHAT_KEY", pair.secret)
+    who = identity.find(Asked(str(LINK), nick="ann"))
+    assert who.key() == pair
+    who.remember()
+    monkeypatch.delenv("ZCHAT_KEY")
+    with pytest.raises(ConfigurationError, match="set ZCHAT_CONFIG_DIR"):
+        identity.find(Asked(str(LINK), nick="ann")).key()
 
 
 def test_the_state_of_a_nick(tmp_path: Path) -> None:

@@ -85,7 +85,8 @@ def test_help_of_a_command_has_examples_and_the_line_of_the_root(name: str) -> N
     assert f"zchat {name}" in result.output.split("Examples:")[1]
     for option in ("--nick", "--link", "-i, --interface", "-p, --port", "--timeout"):
         assert option in result.output
-    assert ("--json" in result.output) == (name != "connect")
+    for option in ("--context", "--key-file", "--json"):
+        assert option in result.output
 
 
 @pytest.mark.parametrize(
@@ -108,27 +109,36 @@ def test_an_error_is_one_line_and_an_exit_code(
     assert out == "" and err.startswith("zchat: ") and err.count("\n") == 1 and "\x1b" not in err
 
 
-def test_a_bug_is_reported_with_its_traceback(
+def test_a_bug_is_reported_in_two_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ended(ZeroDivisionError("\x1b"), monkeypatch) == 70
+    what, how = capsys.readouterr().err.splitlines()
+    assert what.startswith("zchat: this is a bug in zchat ")
+    assert "ZeroDivisionError: \\x1b (test_main.py:" in what
+    assert "zchat --debug" in how
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("\x1b"), Unreachable("nobody there")])
+def test_details_of_any_error_on_request(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended(error, monkeypatch, "--debug")
     err = capsys.readouterr().err
-    assert (
-        "Traceback" in err and "ZeroDivisionError: \\x1b" in err and "zchat: this is a bug in zchat " in err
-    )
+    assert err.startswith("Traceback") and "raise error" in err and "\x1b" not in err
 
 
 def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended(KeyboardInterrupt(), monkeypatch) == 130
 
 
-def ended(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+def ended(error: BaseException, monkeypatch: pytest.MonkeyPatch, *options: str) -> int:
     @click.command()
     def failing() -> None:
         raise error
 
     monkeypatch.setattr(__main__.Root, "get_command", lambda *_: failing)
     with pytest.raises(SystemExit) as raised:
-        main(["users"])
+        main([*options, "users"])
     assert isinstance(raised.value.code, int)
     return raised.value.code

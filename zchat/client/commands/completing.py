@@ -1,4 +1,4 @@
-"""What a shell can offer in place of TO, ROOM and NICK: names from the broker, quickly or not at all.
+"""What a shell can offer in place of TO, ROOM, NICK and other names, quickly or not at all.
 
 Completing never registers anybody, draws no key, writes no file and says nothing; whatever fails, there is
 nothing to offer. The parameters of the commands name the functions here, so it has to be light.
@@ -7,6 +7,7 @@ nothing to offer. The parameters of the commands name the functions here, so it 
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -38,6 +39,24 @@ def room(context: click.Context, _parameter: click.Parameter, typed: str) -> lis
 def nick(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
     """People, without a mark."""
     return _beginning(typed, (person[1:] for person in _ask(context, _people)))
+
+
+def cursor(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Cursors of whoever calls."""
+    from zchat.client.cursorfile import all_of
+
+    with suppress(Exception):
+        return _beginning(typed, (file.name for file in all_of(_who(context))))
+    return []
+
+
+def broker(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
+    """Contexts: the names that brokers have here."""
+    from zchat.client import contexts
+
+    with suppress(Exception):
+        return _beginning(typed, contexts.names())
+    return []
 
 
 def _beginning(typed: str, offered: Iterable[str]) -> list[str]:
@@ -78,28 +97,23 @@ def _left_s() -> float:
 
 def _try_to_ask(context: click.Context, question: _Question, found: list[str]) -> None:
     import asyncio
-    from contextlib import suppress
-
-    from zchat.client.identity import Asked, find
 
     with suppress(Exception):
-        who = find(Asked(*(context.params.get(name) for name in Asked._fields)), may_ask=False)
-        asyncio.run(_asked(who, question, found))
+        asyncio.run(_asked(_who(context), question, found))
+
+
+def _who(context: click.Context) -> "Identity":
+    from zchat.client.identity import Asked, find
+
+    return find(Asked(*(context.params.get(name) for name in Asked._fields)), may_ask=False)
 
 
 async def _asked(who: "Identity", question: _Question, found: list[str]) -> None:
     from zchat.client.aio import AsyncClient
 
-    if not _has_key(who):
+    if not who.has_key():
         return
     async with AsyncClient(
         who.link, who.nick, key=who.key(), quiet=True, register=False, timeout=_ALL_S
     ) as client:
         found += await question(client)
-
-
-def _has_key(who: "Identity") -> bool:
-    from zchat.common import keys, names, places
-
-    directory = places.client_config_dir(keys.to_base32(who.link.key))
-    return (directory / f"{names.folded(who.nick)}.key").exists()

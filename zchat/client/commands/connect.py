@@ -1,5 +1,6 @@
 """`zchat connect`: the chat, drawn on a terminal, or as plain lines on stdin and stdout."""
 
+import asyncio
 import os
 import sys
 from contextlib import AsyncExitStack
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zchat.client import contexts
 from zchat.client.commands.addresses import address
 from zchat.client.commands.chat import Chat
 from zchat.client.commands.options import Caller, client_options, json_option, session
@@ -15,7 +17,7 @@ from zchat.client.commands.plain import Plain
 from zchat.client.commands.running import run
 from zchat.client.identity import Identity
 from zchat.common import links
-from zchat.common.errors import StateInUse
+from zchat.common.errors import OutcomeUnknown, StateInUse
 from zchat.common.text import say
 
 if TYPE_CHECKING:
@@ -81,13 +83,23 @@ async def _chat(
     saves: bool,
     state: Path | None,
 ) -> None:
-    async with AsyncExitStack() as stack:
-        async with front.waiting(links.authority(who.link.host, who.link.port)):
-            client = await stack.enter_async_context(session(who, timeout, quiet=False, state=state))
-        chat = Chat(client, front)
-        if room is not None:
-            await chat.join(room)
-        await front.run(chat, timeout)
+    chat = None
+    try:
+        async with AsyncExitStack() as stack:
+            async with front.waiting(links.authority(who.link.host, who.link.port)):
+                entered = session(who, timeout, quiet=False, state=state, register=True)
+                client = await stack.enter_async_context(entered)
+            if saves:
+                contexts.save(who.link)
+            chat = Chat(client, front)
+            if room is not None:
+                await chat.join(room)
+            await front.run(chat, timeout)
+    except asyncio.CancelledError:
+        lost = None if chat is None else await chat.lost()
+        if isinstance(lost, OutcomeUnknown):
+            raise lost from None  # which is worse to know than that it was interrupted
+        raise
     lost = await chat.lost()
     if lost is not None:
         raise lost

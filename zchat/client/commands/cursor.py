@@ -3,9 +3,8 @@
 import click
 
 from zchat.client.commands.formats import cursor_json, cursor_text
+from zchat.client.commands.offline import put
 from zchat.client.commands.options import Caller, client_options, json_option
-from zchat.client.commands.output import Output
-from zchat.client.commands.running import run
 from zchat.client.cursorfile import all_of, cursor_of
 from zchat.common.errors import ConfigurationError
 from zchat.common.text import say
@@ -46,7 +45,7 @@ def list_(caller: Caller, as_json: bool) -> None:
             damaged = error
         else:
             lines.append(cursor_json(listed) if as_json else cursor_text(listed))
-    run(_print("".join(lines), as_json))
+    put("".join(lines), as_json)
     if damaged is not None:
         raise ConfigurationError("")
 
@@ -72,7 +71,7 @@ def set_(caller: Caller, as_json: bool, name: str, pos: int) -> None:
     file = cursor_of(caller.identity(), name)
     file.set(pos)
     if as_json:
-        run(_print(cursor_json(file.listed()), as_json))
+        put(cursor_json(file.listed()), as_json)
 
 
 @cursor.command()
@@ -90,9 +89,4 @@ def delete(caller: Caller, as_json: bool, name: str) -> None:
     listed = file.listed()
     file.delete()
     if as_json:
-        run(_print(cursor_json(listed), as_json))
-
-
-async def _print(text: str, as_json: bool) -> None:
-    output = Output()
-    await (output.json(text) if as_json else output.text(text))
+        put(cursor_json(listed), as_json)

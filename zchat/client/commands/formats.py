@@ -2,16 +2,20 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from unicodedata import category, east_asian_width
 
 from zchat.client.messages import Came, MemberJoined, MemberLeft, Message, Sent, TopicChanged, Went
+from zchat.common.keys import to_base32
+from zchat.common.links import authority
 from zchat.common.text import json_safe, one_line, shown
 
 if TYPE_CHECKING:
     from zchat.client.cursorfile import Listed
+    from zchat.client.exports import ExportedKey
+    from zchat.common.links import Link
     from zchat.common.wire import Person, Room
 
 Notice = Came | Went | MemberJoined | MemberLeft | TopicChanged
@@ -139,6 +143,41 @@ def ping_text(time_ms: float, broker: str, address: str) -> str:
 def ping_json(time_ms: float, broker: str, address: str) -> str:
     """One round trip as a line of JSON, to the microsecond."""
     return _line({"time_ms": round(time_ms, 3), "broker": broker, "address": address})
+
+
+def whoami_text(facts: Mapping[str, str | None]) -> str:
+    """Who one is and where that is kept, a fact a line."""
+    return "".join(f"{name:<12} {one_line(value or '-')}\n" for name, value in facts.items())
+
+
+def whoami_json(facts: Mapping[str, str | None]) -> str:
+    """The same as a line of JSON; null for what there is not."""
+    return _line(dict(facts))
+
+
+def context_text(name: str, link: "Link", is_current: bool) -> str:
+    """A context with the address of its broker, and a star in front of the current one."""
+    return f"{'*' if is_current else ' '} {name:<24} {authority(link.host, link.port)}\n"
+
+
+def context_json(name: str, link: "Link", is_current: bool) -> str:
+    """A context as a line of JSON."""
+    return _line({"name": name, "link": str(link), "current": is_current})
+
+
+def link_json(link: "Link") -> str:
+    """A link and its parts as a line of JSON; `key` is as in the link."""
+    return _line({"link": str(link), "host": link.host, "port": link.port, "key": to_base32(link.key)})
+
+
+def key_json(exported: "ExportedKey") -> str:
+    """An exported key as a line of JSON."""
+    return _line({"nick": exported.nick, "link": str(exported.link), "key": str(exported)})
+
+
+def path_json(path: str) -> str:
+    """A path as a line of JSON."""
+    return _line({"path": path})
 
 
 def rfc3339(time_ms: int) -> str:

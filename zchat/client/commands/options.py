@@ -2,8 +2,8 @@
 
 import functools
 import math
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +11,10 @@ import click
 
 from zchat.client import identity
 from zchat.client.identity import Asked, Identity
-from zchat.common import limits
+from zchat.common import limits, settings
+from zchat.common.codes import Refusal
+from zchat.common.errors import Refused
+from zchat.common.links import Link
 from zchat.common.text import say
 
 if TYPE_CHECKING:
@@ -37,14 +40,18 @@ class Caller(NamedTuple):
         """Nick and broker; raises what `identity.find` does."""
         return identity.find(self.asked)
 
+    def link(self) -> Link:
+        """The broker; raises what `identity.find_link` does."""
+        return identity.find_link(self.asked)
+
 
 def client_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options; the function gets them together as `caller`."""
 
     @functools.wraps(command)
-    def gathered(*, link: Any, interface: Any, port: Any, nick: Any, timeout: float, **others: Any) -> None:
-        caller = Caller(Asked(link, interface, port, nick), timeout or None)
-        command(caller=caller, **others)
+    def gathered(*, timeout: float, **others: Any) -> None:
+        asked = Asked(**{name: others.pop(name) for name in Asked._fields})
+        command(caller=Caller(asked, timeout or None), **others)
 
     for option in reversed(_OPTIONS):
         gathered = option(gathered)
@@ -64,18 +71,48 @@ async def session(
     rooms: Iterable[str] = (),
     quiet: bool = True,
     state: "Path | State | None" = None,
+    register: bool | None = None,
 ) -> AsyncIterator["AsyncClient"]:
-    """A connected client, closed at the end. Says so when the nick was registered with it."""
+    """A connected client, closed at the end. Says so when the nick was registered with it. `register`:
+    whether a free nick is to be; None: if it was named."""
     from zchat.client.aio import AsyncClient
 
     client = AsyncClient(
-        who.link, who.nick, key=who.key(), rooms=rooms, quiet=quiet, state=state, timeout=timeout
+        who.link,
+        who.nick,
+        key=who.key(),
+        rooms=rooms,
+        quiet=quiet,
+        state=state,
+        register=who.may_register if register is None else register,
+        timeout=timeout,
     )
-    async with client:
+    async with AsyncExitStack() as stack:
+        with _hints(who.nick):
+            await stack.enter_async_context(client)
         if client.registered:
             say(f"registered as {client.nick}")
         who._replace(nick=client.nick).remember()
         yield client
+
+
+@contextmanager
+def _hints(nick: str) -> Iterator[None]:
+    """A refusal to let somebody in says what to do about it."""
+    try:
+        yield
+    except Refused as refused:
+        hint = _HINTS.get(refused.refusal)
+        if hint is None:
+            raise
+        raise Refused(refused.refusal, f"{refused.reason}. {hint.format(nick=nick)}") from None
+
+
+_HINTS = {
+    Refusal.NICK_TAKEN: "Choose another one with --nick; if it is yours, bring its key: zchat key import",
+    Refusal.KEY_BOUND: "Use that nick, or another key",
+    Refusal.NOT_REGISTERED: "zchat connect --nick {nick} registers it",
+}
 
 
 def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
@@ -84,9 +121,16 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, value: float)
     return value
 
 
+def _default_timeout() -> float:
+    chosen = settings.client().timeout
+    return 5.0 if chosen is None else chosen
+
+
 _OPTIONS = (
-    click.option("--nick", metavar="NICK", envvar="ZCHAT_NICK", help="Who you are (ZCHAT_NICK)."),
+    click.option("--nick", metavar="NICK", help="Who you are (ZCHAT_NICK)."),
+    click.option("--key-file", metavar="FILE", help="Your secret key, when it is not kept here (ZCHAT_KEY)."),
     click.option("--link", metavar="LINK", help="Which broker, zchat://HOST:PORT/KEY (ZCHAT_LINK)."),
+    click.option("--context", metavar="NAME", help="Which broker, by its name here (ZCHAT_CONTEXT)."),
     click.option("-i", "--interface", metavar="ADDR", help="Address of a broker whose key is known here."),
     click.option(
         "-p",
@@ -98,7 +142,7 @@ _OPTIONS = (
     click.option(
         "--timeout",
         type=float,
-        default=5.0,
+        default=_default_timeout,
         metavar="SECONDS",
         envvar="ZCHAT_TIMEOUT",
         callback=_seconds,

@@ -1,0 +1,69 @@
+"""config.toml (zchat/common/settings.py)."""
+
+from pathlib import Path
+
+import pytest
+
+from zchat.common import settings
+from zchat.common.errors import ConfigurationError
+from zchat.common.settings import BrokerSettings, ClientSettings
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ZCHAT_CONFIG_DIR", str(tmp_path))
+    monkeypatch.delenv("ZCHAT_DATA_DIR", raising=False)
+    return tmp_path / "config.toml"
+
+
+def test_without_a_file_nothing_is_set(file: Path) -> None:
+    assert settings.client() == ClientSettings()
+    assert settings.broker() == BrokerSettings()
+
+
+def test_without_a_home_nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_CONFIG_HOME", "ZCHAT_CONFIG_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    assert settings.client() == ClientSettings()
+
+
+def test_all_that_can_be_set(file: Path) -> None:
+    file.write_text(
+        '[client]\nlink = "zchat://a/b"\ncontext = "c"\nnick = "ann"\nkey_file = "k"\ntimeout = 2\n'
+        '[broker]\nlisten = "0.0.0.0:1"\nadvertise = "h"\ndata_dir = "d"\n'
+        'log_level = "debug"\nlog_file = "l"\n'
+    )
+    assert settings.client() == ClientSettings("zchat://a/b", "c", "ann", "k", 2.0)
+    assert settings.broker() == BrokerSettings("0.0.0.0:1", "h", "d", "debug", "l")
+    assert settings.broker_dir() == file.parent / "d"
+
+
+def test_paths_are_those_of_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert settings.path_in("keys/ann") == file.parent / "keys/ann"
+    assert settings.path_in("~/k") == Path("/home/ann/k")
+    assert settings.path_in("/etc/k") == Path("/etc/k")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[client]\nnik = 'ann'", r"unknown field `nik`.*client.*\[client\] link, context, nick"),
+        ("[clients]", "unknown field `clients`"),
+        ("[client]\ntimeout = '5'", "Expected `float.*timeout"),
+        ("[client]\ntimeout = -1", "timeout"),
+        ("[broker]\nlog_level = 'loud'", "Invalid enum value 'loud'.*log_level"),
+        ("nick = ann", "is not TOML: .*line 1"),
+    ],
+)
+def test_what_is_no_setting(file: Path, text: str, reason: str) -> None:
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=reason) as raised:
+        settings.client()
+    assert str(file) in str(raised.value)
+
+
+def test_what_cannot_be_read(file: Path) -> None:
+    file.mkdir()
+    with pytest.raises(ConfigurationError, match="cannot read the settings"):
+        settings.client()

@@ -1,0 +1,121 @@
+"""`zchat key`: one's own secret key, where it is, and how it comes to another machine."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from zchat.client import contexts, exports
+from zchat.client.commands.formats import key_json, path_json
+from zchat.client.commands.offline import put
+from zchat.client.commands.options import Caller, client_options, json_option
+from zchat.client.exports import ExportedKey
+from zchat.client.identity import Identity
+from zchat.common import files, keys, links
+from zchat.common.errors import ConfigurationError, No
+from zchat.common.text import say
+
+_BYTES_MAX = 64 * 1024
+
+
+@click.group()
+def key() -> None:
+    """Your secret key: whoever has it is you.
+
+    \b
+    Examples:
+      zchat key path
+      zchat key export | ssh laptop zchat key import
+    """
+
+
+@key.command()
+@client_options
+@json_option
+def path(caller: Caller, as_json: bool) -> None:
+    """Print where your key for this broker is. Exit code 1 when there is none yet.
+
+    \b
+    Examples:
+      zchat key path
+      ZCHAT_KEY="$(cat "$(zchat key path)")" some-job
+    """
+    who = _with_key(caller)
+    if who.secret is not None:
+        raise No("the key is in ZCHAT_KEY, and in no file")
+    found = str(who.key_file or who.own_key_file())
+    put(path_json(found) if as_json else f"{found}\n", as_json)
+
+
+@key.command("export")
+@client_options
+@json_option
+def export_(caller: Caller, as_json: bool) -> None:
+    """Print one line with your nick, your secret key and the broker, for `zchat key import` elsewhere.
+
+    Keep it as secret as a password: whoever has the line is you at this broker.
+
+    \b
+    Examples:
+      zchat key export | ssh laptop zchat key import
+      (umask 077; zchat key export > key.txt)
+    """
+    who = _with_key(caller)
+    exported = ExportedKey(who.link, who.nick, who.key().secret)
+    put(key_json(exported) if as_json else f"{exported}\n", as_json)
+    if sys.stdout is not None and sys.stdout.isatty():
+        say(f"whoever has this line is {who.nick} at this broker")
+
+
+@key.command("import")
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path, dir_okay=False))
+def import_(file: Path | None) -> None:
+    """Take over a key that `zchat key export` printed, from FILE or stdin.
+
+    The broker becomes a context, and the nick the default there unless you have another one already. A
+    different key of the same nick is never overwritten.
+
+    \b
+    Examples:
+      ssh desktop zchat key export | zchat key import
+      zchat key import key.txt
+    """
+    exported = exports.parse(_read(file))
+    who = Identity(exported.link, exported.nick)
+    target = who.own_key_file()
+    try:
+        if not files.publish(target, exported.secret + "\n") and who.key().secret != exported.secret:
+            raise ConfigurationError(
+                f"there is another key of {exported.nick} for this broker: {target}. Move it away first"
+            )
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the key {target}: {error.strerror or error}") from None
+    who.remember()
+    name = contexts.save(exported.link)
+    at = links.authority(exported.link.host, exported.link.port)
+    say(f"you are {exported.nick} at {at} (context {name}), key {keys.fingerprint(who.key().public)}")
+
+
+def _with_key(caller: Caller) -> Identity:
+    who = caller.identity()
+    if not who.has_key():
+        raise No(
+            f"there is no key of {who.nick} for this broker yet; zchat connect --nick {who.nick} makes one"
+        )
+    return who
+
+
+def _read(file: Path | None) -> str:
+    try:
+        if file is not None:
+            with file.open("rb") as source:
+                data = source.read(_BYTES_MAX)
+        elif sys.stdin is None:
+            data = b""
+        else:
+            if sys.stdin.isatty():
+                say("paste the line that `zchat key export` printed, then Ctrl-D")
+            data = sys.stdin.buffer.read(_BYTES_MAX)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {file or 'stdin'}: {error.strerror or error}") from None
+    return data.decode("utf-8", "replace")

@@ -1,0 +1,112 @@
+"""Contexts: brokers by a name of one's own, one of them the current one."""
+
+import re
+from pathlib import Path
+
+from zchat.common import files, links, places
+from zchat.common.errors import ConfigurationError
+from zchat.common.links import Link
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,252}")
+
+
+def names() -> list[str]:
+    """All contexts, sorted. Raises ConfigurationError without a home."""
+    directory = _directory()
+    return (
+        sorted(path.name for path in directory.iterdir() if _is_name(path.name)) if directory.is_dir() else []
+    )
+
+
+def link_of(name: str) -> Link:
+    """The broker of a context; raises ConfigurationError when there is none of that name."""
+    path = _path(name)
+    try:
+        return links.parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = ", ".join(names())
+        there = f"There are: {known}" if known else "There is none; zchat connect LINK makes one"
+        raise ConfigurationError(f"there is no context {name}. {there}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read the context {path}: {error}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+
+
+def current() -> str | None:
+    """The name of the current context, whether or not there is one of that name; None: none was chosen."""
+    try:
+        return _current_path().read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read {_current_path()}: {error}") from None
+
+
+def use(name: str) -> None:
+    """Make a context the current one. Raises ConfigurationError when there is none of that name."""
+    link_of(name)
+    _write(_current_path(), name)
+
+
+def remove(name: str) -> None:
+    """Forget a context; keys and cursors stay. Raises ConfigurationError when there is none of that name."""
+    link_of(name)
+    try:
+        _path(name).unlink(missing_ok=True)
+        if current() == name:
+            _current_path().unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"cannot remove the context {name}: {error}") from None
+
+
+def save(link: Link) -> str:
+    """Keep a broker as a context, the current one if there was none; the context's name.
+
+    A broker that is known by its key has moved: its context gets the new address. A new one is called by its
+    host. Raises ConfigurationError when that cannot be written.
+    """
+    known = {name: link_of(name) for name in names()}
+    name = next((name for name, one in known.items() if one.key == link.key), None) or _new_name(link, known)
+    if known.get(name) != link:
+        _write(_path(name), str(link))
+    if current() is None:
+        _write(_current_path(), name)
+    return name
+
+
+def at(host: str, port: int) -> Link | None:
+    """The broker at an address, if a context has it."""
+    found = (link_of(name) for name in names())
+    return next((link for link in found if (link.host, link.port) == (host, port)), None)
+
+
+def _new_name(link: Link, taken: dict[str, Link]) -> str:
+    host = re.sub(r"[^A-Za-z0-9._-]", "-", link.host).lstrip(".-")[:200] or "broker"
+    candidates = [host, f"{host}-{link.port}", *(f"{host}-{link.port}-{n}" for n in range(2, len(taken) + 3))]
+    return next(name for name in candidates if name not in taken)
+
+
+def _write(path: Path, line: str) -> None:
+    try:
+        files.replace(path, f"{line}\n")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _path(name: str) -> Path:
+    if not _is_name(name):
+        raise ConfigurationError(f"no context can be called {name!r}")
+    return _directory() / name
+
+
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
+def _directory() -> Path:
+    return places.contexts_dir()
+
+
+def _current_path() -> Path:
+    return places.contexts_dir().with_name("context")
