@@ -58,11 +58,12 @@ def offers(root: click.Command, line: str) -> list[Offer]:
 
     words = split_arg_string(line)
     typed = words.pop() if words and not line[-1].isspace() else ""
-    found = ShellComplete(root, {}, "zchat", "").get_completions(words[1:], typed)
+    before = [os.path.expandvars(word) for word in words[1:]]  # --link "$LINK"
+    found = ShellComplete(root, {}, "zchat", "").get_completions(before, typed)
     option, equals, _ = typed.partition("=")
-    before = option + equals if equals and option.startswith("-") else ""
+    front = option + equals if equals and option.startswith("-") else ""
     return [Offer("typed", typed, "")] + [
-        Offer(item.type, f"{before}{item.value}", " ".join((item.help or "").split())) for item in found
+        Offer(item.type, f"{front}{item.value}", " ".join((item.help or "").split())) for item in found
     ]
 
 
@@ -77,17 +78,18 @@ _zchat_completion() {
     COMPREPLY=()
     while IFS=$'\t' read -r kind value help; do
         case $kind in
-            typed)  # bash completes what stands behind the last of these, unless it is quoted
+            typed)  # unless it is quoted, bash completes from the last @ on, or behind the last : or =
                 if [[ -n $breaks && $current != [\'\"]* ]]; then
                     before=${value%"${value##*["$breaks"]}"}
+                    before=${before%@}
                 fi ;;
             plain)
                 value=${value#"$before"}
-                if [[ $current != [\'\"]* ]]; then
-                    printf -v value %q "$value"
-                elif [[ $value == *[\'\"\\\`\$\!]* ]]; then
-                    continue
-                fi
+                case $current in
+                    \'*) [[ $value == *\'* ]] && continue ;;
+                    \"*) [[ $value == *[\"\\\`\$\!]* ]] && continue ;;
+                    *) printf -v value %q "$value" ;;
+                esac
                 COMPREPLY+=("$value") ;;
             dir) compopt -o dirnames 2>/dev/null ;;
             file) compopt -o default 2>/dev/null ;;
