@@ -102,4 +102,4 @@ def refused(refusal: Refusal, reason: str) -> ZchatError:
     """What to raise for a refusal."""
     text = reason or refusal.meaning
     identity = refusal in (Refusal.NICK_TAKEN, Refusal.KEY_BOUND)
-    return WrongIdentity(text) if identity else Refused(refusal, text)
+    return WrongIdentity(text, refusal) if identity else Refused(refusal, text)

@@ -28,7 +28,7 @@ def link_of(name: str) -> Link:
         there = f"There are: {known}" if known else "There is none; zchat connect LINK makes one"
         raise ConfigurationError(f"there is no context {name}. {there}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the context {path}: {error}") from None
+        raise ConfigurationError(f"cannot read the context {path}: {files.why(error)}") from None
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from None
 
@@ -40,7 +40,7 @@ def current() -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read {_current_path()}: {error}") from None
+        raise ConfigurationError(f"cannot read {_current_path()}: {files.why(error)}") from None
 
 
 def use(name: str) -> None:
@@ -57,7 +57,7 @@ def remove(name: str) -> None:
         if current() == name:
             _current_path().unlink(missing_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"cannot remove the context {name}: {error}") from None
+        raise ConfigurationError(f"cannot remove the context {name}: {files.why(error)}") from None
 
 
 def save(link: Link) -> str:

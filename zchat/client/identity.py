@@ -196,7 +196,9 @@ def _default_nick(link: Link) -> str | None:
     except ConfigurationError as error:
         raise ConfigurationError(f"the default nick in {path} is damaged: {error}. Remove it") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the default nick {path}: {error}") from None
+        raise ConfigurationError(
+            f"cannot read the default nick {path}: {files.why(error)}. Remove it"
+        ) from None
 
 
 def _ask_nick(may_ask: bool) -> str:

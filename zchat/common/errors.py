@@ -40,9 +40,14 @@ class Unreachable(ZchatError):
 
 
 class WrongIdentity(ZchatError):
-    """The broker has another key than the link says, or the nick belongs to another key."""
+    """The broker has another key than the link says, or the nick belongs to another key. `refusal` is the row
+    of the table when it was the broker that said so."""
 
     exit_code = 4
+
+    def __init__(self, message: str, refusal: Refusal | None = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
 
 
 class Refused(ZchatError):

@@ -50,3 +50,8 @@ def _written(path: Path, text: str) -> str:
             os.unlink(temporary)
         raise
     return temporary
+
+
+def why(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file cannot be read or written, in words for people and without its path."""
+    return "it is not text" if isinstance(error, UnicodeDecodeError) else error.strerror or str(error)

@@ -88,11 +88,9 @@ def load(path: Path) -> KeyPair:
     """The pair whose secret half is in a file that somebody chose; its mode is not looked at. Raises
     ConfigurationError."""
     try:
-        return from_secret(path.read_text(encoding="ascii").strip())
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}: {error}") from None
+        return _read(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the key {path}: {error}") from None
+        raise ConfigurationError(f"cannot read the key {path}: {files.why(error)}") from None
 
 
 def fingerprint(public: str) -> str:
@@ -110,8 +108,16 @@ def _load(path: Path) -> KeyPair:
     try:
         if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise ConfigurationError(f"others can read the key {path}. Mend it: chmod 600 {path}")
-        return from_secret(path.read_text(encoding="ascii").strip())
+        return _read(path)
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the key {path}: {error}") from None
+        raise ConfigurationError(f"cannot read the key {path}: {files.why(error)}") from None
+
+
+def _read(path: Path) -> KeyPair:
+    text = path.read_text(encoding="ascii").strip()
+    try:
+        return from_secret(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from zchat.common import places
+from zchat.common import files, places
 from zchat.common.errors import ConfigurationError
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -78,7 +78,7 @@ def _read(path: Path) -> Settings:
     except FileNotFoundError:
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read the settings {path}: {error}") from None
+        raise ConfigurationError(f"cannot read the settings {path}: {files.why(error)}") from None
     import tomllib
 
     try:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from zchat.client import identity
+from zchat.client.commands.addresses import with_remedy
 from zchat.client.identity import Asked, Identity
 from zchat.common import limits, settings
 from zchat.common.codes import Refusal
-from zchat.common.errors import Refused
+from zchat.common.errors import Refused, WrongIdentity
 from zchat.common.links import Link
 from zchat.common.text import say
 
@@ -93,7 +94,10 @@ async def session(
         if client.registered:
             say(f"registered as {client.nick}")
         who._replace(nick=client.nick).remember()
-        yield client
+        try:
+            yield client
+        except Refused as error:
+            raise with_remedy(error) from None
 
 
 @contextmanager
@@ -101,11 +105,13 @@ def _hints(nick: str) -> Iterator[None]:
     """A refusal to let somebody in says what to do about it."""
     try:
         yield
-    except Refused as refused:
-        hint = _HINTS.get(refused.refusal)
-        if hint is None:
+    except (Refused, WrongIdentity) as error:
+        if error.refusal is None or error.refusal not in _HINTS:
             raise
-        raise Refused(refused.refusal, f"{refused.reason}. {hint.format(nick=nick)}") from None
+        from zchat.client.callers import refused
+
+        text = f"{error}. {_HINTS[error.refusal].format(nick=nick)}"
+        raise refused(error.refusal, text) from None
 
 
 _HINTS = {

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from zchat.client.commands import lines
-from zchat.client.commands.addresses import quoted, with_remedy
+from zchat.client.commands.addresses import quoted
 from zchat.client.commands.feed import Feed
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import first_of, run
 from zchat.client.identity import Identity
 from zchat.common import limits
-from zchat.common.errors import ConfigurationError, OutcomeUnknown, Refused
+from zchat.common.errors import ConfigurationError, OutcomeUnknown
 
 if TYPE_CHECKING:
     from zchat.client.messages import Sent
@@ -40,8 +40,6 @@ class _One(NamedTuple):
         """The outcome. OutcomeUnknown also when interrupted: it may be on its way."""
         try:
             return await sending
-        except Refused as error:
-            raise with_remedy(error) from None
         except (asyncio.CancelledError, OutcomeUnknown):
             raise self.unknown("nobody knows whether the message was stored") from None
 
