@@ -9,6 +9,7 @@ from zchat.client.core.events import (
     Disconnected,
     FollowChanged,
     HandshakeSucceeded,
+    HeadsPublished,
     SegmentDelivered,
     Started,
 )
@@ -115,3 +116,31 @@ def test_a_client_that_begins_now_has_missed_nothing() -> None:
     assert is_told(play)
     play.publish(segment(GENERAL, 5, 6, said("bob", "a")))
     play.expect(Deliver([message(GENERAL, 5, 6, "bob", "a")]))
+
+
+def test_a_room_that_is_followed_no_longer_may_have_been_joined_the_next_list_tells() -> None:
+    play = Play(snapshot=BEFORE._replace(followed=frozenset({TEA})), resume=True)
+    play.happen(FollowChanged(1, ["tea"]), Started(), HandshakeSucceeded())
+    play.answer(welcome(1, ((GENERAL, 5, 2),), floor=5, as_of=9))
+    play.answer(wire.Followed(1, 1, 9, [wire.Head(TEA, 8, 0)], "nonce2"))
+    play.happen(FollowChanged(2, []))
+    play.answer(wire.Followed(1, 3, 9, [], "nonce3"))
+    assert not is_told(play)
+    play.happen(HeadsPublished("nonce3", wire.Heads(1, 0, 9, [wire.Head(TEA, 8, 4)], "")))
+    play.page(1, 2, TEA, 8, segment(TEA, 5, 8, said("bob", "it was given up")))
+    play.answer(wire.Followed(1, 4, 9, [], "nonce4"))  # the round of the room that was joined
+    assert not is_told(play)
+    play.page(1, 5, TEA, 8, segment(TEA, 5, 8, said("bob", "c")))
+    assert is_told(play)
+
+
+def test_a_room_that_is_followed_no_longer_and_not_in_the_next_list_is_not_waited_for() -> None:
+    play = Play(snapshot=BEFORE._replace(followed=frozenset({TEA})), resume=True)
+    play.happen(FollowChanged(1, ["tea"]), Started(), HandshakeSucceeded())
+    play.answer(welcome(1, ((GENERAL, 5, 2),), floor=5, as_of=9))
+    play.answer(wire.Followed(1, 1, 9, [wire.Head(TEA, 8, 0)], "nonce2"))
+    play.happen(FollowChanged(2, []))
+    play.answer(wire.Followed(1, 3, 9, [], "nonce3"))
+    assert not is_told(play)
+    play.happen(HeadsPublished("nonce3", wire.Heads(1, 0, 9, [], "")))
+    assert is_told(play)

@@ -1,21 +1,20 @@
 """When a session has delivered everything that was there before it began."""
 
+from collections.abc import Callable
+
 
 class CatchUp:
     """What is still missing of what a session's first list of heads, and its answer to Follow, told of."""
 
     def __init__(self) -> None:
         self._targets: dict[str, int] | None = None  # None: told already, or no session yet
+        self._doubtful: dict[str, int] = {}  # targets in rooms that are followed no longer
         self._listed = False
-
-    @property
-    def is_pending(self) -> bool:
-        """It is not told yet."""
-        return self._targets is not None
 
     def begin(self) -> None:
         """A session begins, and with it a new list."""
         self._targets = {}
+        self._doubtful = {}
         self._listed = False
 
     def expect(self, conversation: str, position: int) -> None:
@@ -27,24 +26,37 @@ class CatchUp:
         """The list of heads is complete."""
         self._listed = True
 
+    def reached(self, conversation: str, position: int) -> None:
+        """This conversation is delivered up to `position`."""
+        if self._targets and self._targets.get(conversation, position + 1) <= position:
+            del self._targets[conversation]
+
     def forget(self, conversation: str) -> None:
         """Nothing is to be had of this conversation any more."""
         if self._targets is not None:
             self._targets.pop(conversation, None)
 
+    def doubt(self, conversation: str) -> None:
+        """It is followed no longer. If it was joined meanwhile, the next list tells."""
+        if self._targets and conversation in self._targets:
+            self._doubtful[conversation] = self._targets.pop(conversation)
+
+    def resolve(self, is_missing: Callable[[str, int], bool]) -> None:
+        """That list is here: what is in doubt is expected if it `is_missing`."""
+        doubtful, self._doubtful = self._doubtful, {}
+        for conversation, position in doubtful.items():
+            if is_missing(conversation, position):
+                self.expect(conversation, position)
+
     @property
     def awaited(self) -> set[str]:
-        """The conversations that may not be complete yet."""
+        """The conversations that are not complete yet."""
         return set(self._targets or ())
-
-    def next_target(self) -> tuple[str, int] | None:
-        """A conversation that may not be complete yet, and up to where it is to be."""
-        return next(iter(self._targets.items()), None) if self._targets else None
 
     @property
     def is_complete(self) -> bool:
-        """Everything that was told of is here."""
-        return self._listed and self._targets == {}
+        """Everything that was told of is here, and the user does not know yet."""
+        return self._listed and self._targets == {} and not self._doubtful
 
     def told(self) -> None:
         """The user knows."""

@@ -105,10 +105,11 @@ class Reading:
             self._unseen = self.cursors.joined - listing.rooms
             for room in sorted(self._unseen):
                 self._want(room)
-        is_read = self._pursue(listing)
-        if self._sweep is None and listing.covers_followed and is_read:
-            self._sweep = listing
-            self._advance_sweep()
+        if self._pursue(listing) and listing.covers_followed:
+            self._catchup.resolve(self._misses)
+            if self._sweep is None:
+                self._sweep = listing
+                self._advance_sweep()
         return effects
 
     def _pursue(self, listing: Listing) -> bool:
@@ -172,6 +173,7 @@ class Reading:
         for room in dropped - self.cursors.joined:
             if self._sweep is not None and room in self._sweep.behind:
                 self._sweep = None
+            self._catchup.doubt(room)
             self._forget(room)
 
     # ---- the rule ----
@@ -267,17 +269,10 @@ class Reading:
 
     def catches_up(self) -> bool:
         """Whether everything that was missed before the session is delivered now. True once in a session."""
-        if not self._catchup.is_pending or self._unseen or self.inbox.full:
+        if not self._catchup.is_complete or self._unseen or self.inbox.full:
             return False
-        while (target := self._catchup.next_target()) is not None:
-            conversation, position = target
-            if self._reads(conversation) and self.cursors.position(conversation) < position:
-                return False
-            self._catchup.forget(conversation)
-        if self._catchup.is_complete:
-            self._catchup.told()
-            return True
-        return False
+        self._catchup.told()
+        return True
 
     # ---- acts of our own ----
 
@@ -342,6 +337,9 @@ class Reading:
             return conversation in self.cursors.joined or conversation in self.cursors.followed
         return conversation.startswith("@") and self.nick in conversation[1:].split(",")
 
+    def _misses(self, conversation: str, position: int) -> bool:
+        return self._reads(conversation) and self.cursors.position(conversation) < position
+
     def _is_sound(self, segment: wire.Segment) -> bool:
         return segment.prev < segment.first and segment.last - segment.first + 1 == positions_in(segment)
 
@@ -352,6 +350,7 @@ class Reading:
         self._reached(conversation, position)
 
     def _reached(self, conversation: str, position: int) -> None:
+        self._catchup.reached(conversation, position)
         if self._targets.get(conversation, position + 1) <= position:
             del self._targets[conversation]
         if self._sweep is not None and self._sweep.behind.get(conversation, position + 1) <= position:
