@@ -368,4 +368,36 @@ MUTANTS = (
         "s.conversation == conversation and s.first > bound]",
         SIMULATION,
     ),
+    Mutant(
+        "caught up before what the list of heads names is here",
+        CLIENT + "reading.py",
+        "                if listing.is_first:\n"
+        "                    self._catchup.expect(conversation, head.pos)\n",
+        "",
+        SIMULATION,
+    ),
+    Mutant(
+        "caught up in the first session only",
+        CLIENT + "catchup.py",
+        "        self._targets = {}\n        self._doubtful = {}\n",
+        "        self._targets = None if self._listed else {}\n        self._doubtful = {}\n",
+        SIMULATION,
+    ),
+    Mutant(
+        "a room that was joined unnoticed given up when it is followed no longer",
+        CLIENT + "reading.py",
+        "            if self._sweep is not None and room in self._sweep.behind:\n"
+        "                self._sweep = None\n",
+        "",
+        (CLIENT_TESTS + "test_membership.py",),
+    ),
+    Mutant(
+        "the place where following began taken for a joining",
+        CLIENT + "reading.py",
+        "        if not is_welcome and room in self.requested:\n            return\n"
+        "        self._starts[room] = head.start\n",
+        "        self._starts[room] = head.start\n"
+        "        if not is_welcome and room in self.requested:\n            return\n",
+        (CLIENT_TESTS + "test_membership.py",),
+    ),
 )

@@ -136,7 +136,9 @@ class Actions:
 
     def _follow(self) -> None:
         process = self._process(readers=True)
-        if process is None or any(isinstance(act, list) for act in process.acts.values()):
+        if process is None:
+            return
+        if any(isinstance(act, list) for act in process.acts.values()) and self._rng.random() < 0.7:
             return
         known = [room[1:] for room in self._world.model.rooms]
         rooms = [room for room in known if self._rng.random() < 0.5]

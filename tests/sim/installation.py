@@ -1,10 +1,15 @@
 """What an installation of a user has read, over all its processes, and what it must have read in the end."""
 
+from collections.abc import Mapping, Set
+from typing import Final
+
 from tests.sim.model import Model, Violation
 from zchat.client.core.cursors import Snapshot
 from zchat.client.messages import Entry as Update
 from zchat.client.messages import MemberJoined, MemberLeft, Message, TopicChanged
 from zchat.common import wire
+
+_NOTHING: Final[Mapping[str, Set[int]]] = {}
 
 
 class Installation:
@@ -53,12 +58,14 @@ class Installation:
         self.follow_starts = {room: kept.get(room, self._model.head(room)) for room in rooms}
         self.ever_followed.update(rooms)
 
-    def missing(self) -> str:
-        """What the user should have been given and was not; empty when there is nothing."""
+    def missing(self, up_to: int | None = None, delivered: Mapping[str, Set[int]] = _NOTHING) -> str:
+        """What the user should have been given and was not; empty when there is nothing. `up_to`: of what
+        has a higher position nothing is expected yet. `delivered`: what is as good as taken."""
+        end = self._model.last_pos if up_to is None else up_to
         for conversation, start in self._wanted():
-            taken = self.taken.get(conversation, set())
+            taken = self.taken.get(conversation, set()) | delivered.get(conversation, set())
             positions = self._model.by_conversation.get(conversation, [])
-            missed = [pos for pos in positions if pos > start and pos not in taken]
+            missed = [pos for pos in positions if start < pos <= end and pos not in taken]
             if missed:
                 return f"{self.nick} has not got {missed[:10]} of {conversation}, read from {start} on"
         return ""
@@ -83,6 +90,9 @@ class Reader:
         self._model = model
         self._installation = installation
         self._last: dict[str, int] = {}  # positions that were delivered
+        self._delivered: dict[str, set[int]] = {}
+        self._welcome: wire.Welcome | None = None  # of the session, until what was missed before is here
+        self.caught_up = False  # in this session
         self._changed_pos: dict[str, int] = {}  # the log's end when a room began to be followed
         self._start = installation.snapshot
 
@@ -96,6 +106,19 @@ class Reader:
         for room, pos in list(self._changed_pos.items()):
             if pos == 2**53:
                 self._changed_pos[room] = self._model.last_pos
+
+    def greeted(self, welcome: wire.Welcome) -> None:
+        """A session begins."""
+        self._welcome, self.caught_up = welcome, False
+
+    def catches_up(self) -> None:
+        """The client says that what was there before its session has been delivered."""
+        if self._welcome is None or self.caught_up:
+            raise Violation(f"{self._nick} caught up out of turn")
+        self.caught_up = True
+        missing = self._installation.missing(self._welcome.as_of, self._delivered)
+        if missing:
+            raise Violation(f"caught up with {self._welcome.as_of}, but {missing}")
 
     def misjudged(self, joined: frozenset[str]) -> str:
         """What the client thinks its user is a member of, or not, although it should know better."""
@@ -122,6 +145,7 @@ class Reader:
         if last is not None:
             self._gap(conversation, last, update.pos)
         self._last[conversation] = update.pos
+        self._delivered.setdefault(conversation, set()).add(update.pos)
         return conversation, update.pos
 
     @property

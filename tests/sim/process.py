@@ -13,7 +13,7 @@ from tests.sim.subscriber import Subscriber
 from zchat.client.core import effects as do
 from zchat.client.core import events as happened
 from zchat.client.core.core import Core
-from zchat.client.messages import MemberJoined, MemberLeft, Message, TopicChanged, Update
+from zchat.client.messages import CaughtUp, MemberJoined, MemberLeft, Message, TopicChanged, Update
 from zchat.common import wire
 from zchat.common.codes import Refusal
 
@@ -68,6 +68,7 @@ class Process:
             quiet=quiet,
             snapshot=None if quiet else installation.snapshot,
             resume=resumes or installation.resume,
+            register=self.nick not in self._around.model.users or self._rng.random() < 0.5,
             software="simulated",
         )
         if follows and not quiet:
@@ -248,6 +249,7 @@ class Process:
                 if not self._welcomed and self._is_new and not self.quiet:
                     self.installation.welcomed(welcome)
                 self._welcomed = True
+                self.reader.greeted(welcome)
             case do.Save():
                 if self._is_new:
                     self.installation.known()
@@ -306,6 +308,8 @@ class Process:
         for update in updates:
             if isinstance(update, Message | MemberJoined | MemberLeft | TopicChanged):
                 self.reader.delivered(update)
+            elif isinstance(update, CaughtUp):
+                self.reader.catches_up()
         self.updates.extend(updates)
         self._schedule.after(self._rng.randint(0, 30), self._take)
 

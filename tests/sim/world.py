@@ -165,6 +165,8 @@ class World:
                 return f"{process.nick} has no session"
             if process.quiet:
                 continue
+            if not process.reader.caught_up:
+                return f"{process.nick}.{process.instance} has not caught up"
             wrong = process.installation.missing() or process.reader.misjudged(process.core.joined)
             if wrong:
                 return wrong
