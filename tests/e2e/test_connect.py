@@ -108,7 +108,7 @@ def test_commands(run: Zchat) -> None:
     assert ann.process.wait(DEADLINE_S) == 0
     ann.out.rest()
     assert "* The topic of #general: Lunch at noon" in ann.out.seen
-    assert "* #general    2  Lunch at noon" in ann.out.seen
+    assert "* #general  2  Lunch at noon" in ann.out.seen
     assert (
         "* bob is registered, and away; what you write to them waits for them. You are both in #general"
         in ann.out.seen
@@ -251,6 +251,8 @@ def test_of_much_that_was_missed_the_last_is_shown(run: Zchat) -> None:
 def test_a_link_as_an_argument(run: Zchat, broker: Broker) -> None:
     done = run(["connect", broker.link], input="hi\n", ZCHAT_LINK="")
     assert (done.returncode, done.stderr) == (0, "zchat: registered as ann\n")
+    done = run(["users"], ZCHAT_LINK="")  # it is remembered
+    assert (done.returncode, done.stdout) == (0, "  ann\n")
     other = f"zchat://127.0.0.1:{broker.port}/{keys.to_base32(keys.draw().public)}"
     done = run(["connect", "--link", other, broker.link], input="hi\n")
     assert done.returncode == 2
@@ -288,6 +290,17 @@ def test_not_answered_before_the_end(run: Zchat, broker: Broker) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(run: Zchat, number: signal.Signals) -> None:
     assert connected(run, "ann").signalled(number) == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_with_something_under_way(run: Zchat, broker: Broker, number: signal.Signals) -> None:
+    ann = connected(run, "ann")
+    broker.process.send_signal(signal.SIGSTOP)
+    ann.type("perhaps heard", "/nonsense")
+    ann.err.until("there is no command /nonsense")
+    assert ann.signalled(number) == 8
+    ann.err.until("perhaps not sent to #general: ")
+    broker.process.send_signal(signal.SIGCONT)
 
 
 # ---- in a terminal ----------------------------------------------------------------------------------------

@@ -36,6 +36,9 @@ class Front(Protocol):
     def remark(self, text: str) -> None:
         """A line about what the user or the client did."""
 
+    def caught_up(self) -> None:
+        """All that was missed is shown. Comes once in each session with the broker."""
+
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         """Something was typed for others, and waits for being stored."""
 
@@ -194,12 +197,17 @@ class Chat:
         elif not here:
             await self._front.text("* Nobody else is here.\n")
         else:
-            away = people.away_text([person.nick for person in everybody if not person.present])
-            await self._front.text(
-                f"* Here are:\n{people.numbered_text(here)}{away}"
-                f"* Write to whom? Type {typed.choices(here, self.room)}.\n"
-            )
-            self.choices = here
+            await self._ask(here, [person.nick for person in everybody if not person.present])
+
+    async def _ask(self, here: list[str], away: list[str]) -> None:
+        choices = here[: people.NUMBERED_MAX]
+        more = len(here) - len(choices)
+        others = f"  and {more} more, whom /msg NICK reaches\n" if more else ""
+        await self._front.text(
+            f"* Here are:\n{people.numbered_text(choices)}{others}{people.away_text(away)}"
+            f"* Write to whom? Type {typed.choices(choices, self.room)}.\n"
+        )
+        self.choices = choices
 
     async def _topic(self, room: str, text: str | None) -> None:
         self._check_connected()

@@ -1,6 +1,5 @@
 """What comes while one chats: messages and news are shown, and of what was missed only the last."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from zchat.client.commands.chat import Front
@@ -15,7 +14,6 @@ class Incoming:
     programs want it."""
 
     def __init__(self, front: Front, nick: str, everything: bool = False) -> None:
-        self.caught_up = asyncio.Event()  # what was missed before the first session is shown
         self._front, self._nick, self._everything = front, nick, everything
         self._missed = Missed()
 
@@ -36,8 +34,10 @@ class Incoming:
                     await self._front.show(update)
             case CaughtUp():
                 await self._release()
-                self.caught_up.set()
+                self._front.caught_up()
             case Status(kind=kind, text=text):
+                if kind == "away":
+                    await self._release()
                 self._front.remark(text + (_AWAY if kind == "away" else ""))
                 if kind == "back":
                     self._missed.holding = True

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from zchat.common.wire import Person, Room
 
 _NAMED_MAX = 40  # of those who are away
+_HERE_MAX = 200
+NUMBERED_MAX = 99
 _COLUMNS = 78  # cells of a terminal of 80
 _ROWS_MAX = 10  # one name a line, up to here
 
@@ -31,16 +33,18 @@ def people_text(people: Iterable["Person"], nick: str) -> str:
     for person in people:
         name = one_line(person.nick) + (" (you)" if person.nick == nick else "")
         (here if person.present else away).append(name)
-    text = f"Here: {', '.join(here)}\n" if here else ""
+    text = f"Here: {_listed(here, _HERE_MAX)}\n" if here else ""
     return text + away_text(away)
 
 
 def away_text(nicks: Sequence[str]) -> str:
     """Those who are registered and not here; of many only the first."""
-    if not nicks:
-        return ""
-    more = f" and {len(nicks) - _NAMED_MAX} more" if len(nicks) > _NAMED_MAX else ""
-    return f"Away: {', '.join(map(one_line, nicks[:_NAMED_MAX]))}{more}\n"
+    return f"Away: {_listed(nicks, _NAMED_MAX)}\n" if nicks else ""
+
+
+def _listed(nicks: Sequence[str], named_max: int) -> str:
+    more = f" and {len(nicks) - named_max} more" if len(nicks) > named_max else ""
+    return f"{', '.join(map(one_line, nicks[:named_max]))}{more}"
 
 
 def whois_text(person: "Person", rooms: Collection[str], nick: str) -> str:

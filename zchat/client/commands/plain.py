@@ -29,6 +29,7 @@ class Plain:
         self._is_person = _is_terminal(sys.stdin)
         self._echoes = Echoes() if self._is_person and _is_terminal(sys.stdout) and not as_json else None
         self._output = Output()
+        self._caught_up = asyncio.Event()
 
     def waiting(self, broker: str) -> AbstractAsyncContextManager[None]:
         """Nothing moves here while the client connects."""
@@ -42,7 +43,7 @@ class Plain:
         await first_of(
             self._converse(chat, timeout),
             incoming.run(chat.client.updates()),
-            self._arrive(chat, incoming.caught_up),
+            self._arrive(chat),
             self._output.reader_gone(),
         )
 
@@ -59,9 +60,9 @@ class Plain:
                 break
         await chat.settle(timeout)
 
-    async def _arrive(self, chat: Chat, caught_up: asyncio.Event) -> None:
+    async def _arrive(self, chat: Chat) -> None:
         if self._is_person:
-            await caught_up.wait()
+            await self._caught_up.wait()
             await chat.arrive()
         await asyncio.Event().wait()
 
@@ -92,6 +93,10 @@ class Plain:
     def remark(self, text: str) -> None:
         """A line on stderr."""
         say(text)
+
+    def caught_up(self) -> None:
+        """Now a person can be asked."""
+        self._caught_up.set()
 
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         """The terminal has echoed it."""

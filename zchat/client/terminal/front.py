@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, redirect_stderr
 from typing import TYPE_CHECKING
@@ -21,28 +20,24 @@ from zchat.client.terminal import styled
 from zchat.client.terminal.completion import Candidates, candidates
 from zchat.client.terminal.known import Known
 from zchat.client.terminal.line import Line
+from zchat.client.terminal.prints import Prints
 from zchat.client.terminal.waiting import waiting
 from zchat.common.text import one_line, say
 
 if TYPE_CHECKING:
     from zchat.client.messages import Sent
 
-_TOGETHER = 200  # prints at once; between them keys are heard
-_PENDING_MAX = 1_000  # prints; above it no more updates are taken
-_PAUSE_S = 0.01
+_LOOK_S = 0.01
 _BACK_S = 1.0  # at the end, for what is stored to come back
 _WAITING_SHOWN = 3
-
-_Print = Callable[[int], Fragments]  # given the columns of the terminal
 
 
 class Terminal:
     """The front for a person at a terminal."""
 
     def __init__(self) -> None:
-        self._prints: deque[_Print] = deque()
-        self._has_prints = asyncio.Event()
-        self._has_room = asyncio.Event()
+        self._prints = Prints()
+        self._caught_up = asyncio.Event()
         self._echoes = Echoes()
         self._typed: asyncio.Queue[str | None] = asyncio.Queue()  # None: the end
         self._under_way: asyncio.Task[bool] | None = None
@@ -57,26 +52,24 @@ class Terminal:
     async def run(self, chat: Chat, timeout: float | None) -> None:
         """Until the user leaves, and all that was typed is stored or refused."""
         self._chat = chat
-        self._known = Known(chat.client)
-        self._line = Line(self)
+        line = self._line = Line(self, self)
+        self._known = Known(chat.client, line.redraw)
         incoming = Incoming(self, chat.client.nick)
         await chat.greet()
-        self._print_some()  # before anything is drawn that would have to give way
-        self._known.ask()
+        self._prints.flush(line.columns, line.print)  # before there is a line that would have to give way
         try:
             with redirect_stderr(_Remarks(self.remark)):
                 await first_of(
-                    self._line.run(),
+                    line.run(),
                     self._converse(timeout),
                     incoming.run(chat.client.updates()),
-                    self._arrive(incoming.caught_up),
-                    self._print(),
+                    self._arrive(),
+                    self._prints.run(lambda: line.columns, line.print),
                 )
         finally:
             self._has_ended = True
             self._known.close()
-            while self._prints:
-                self._print_some()
+            self._prints.flush(line.columns, line.print)
 
     async def _converse(self, timeout: float | None) -> None:
         while (text := await self._typed.get()) is not None:
@@ -85,6 +78,7 @@ class Terminal:
                 await asyncio.wait([self._under_way])
             finally:
                 self._under_way.cancel()
+            self._line.redraw()
             if self._under_way.cancelled():
                 self.remark("given up")
             elif not self._under_way.result():
@@ -102,40 +96,18 @@ class Terminal:
         try:
             async with asyncio.timeout(_BACK_S):
                 while not self._echoes.are_back:
-                    await asyncio.sleep(_PAUSE_S)
+                    await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             pass
 
     async def _given_up(self) -> None:
         await self._gives_up.wait()
 
-    async def _arrive(self, caught_up: asyncio.Event) -> None:
-        await caught_up.wait()
+    async def _arrive(self) -> None:
+        await self._caught_up.wait()
         await self._chat.arrive()
         self._line.redraw()
         await asyncio.Event().wait()
-
-    # ---- printing ----
-
-    async def _print(self) -> None:
-        while True:
-            await self._has_prints.wait()
-            self._print_some()
-            await asyncio.sleep(_PAUSE_S)
-
-    def _print_some(self) -> None:
-        columns = self._line.columns
-        fragments: Fragments = []
-        for _ in range(min(_TOGETHER, len(self._prints))):
-            fragments += self._prints.popleft()(columns)
-        if not self._prints:
-            self._has_prints.clear()
-        self._has_room.set()
-        self._line.print(fragments)
-
-    def _add(self, print: _Print) -> None:
-        self._prints.append(print)
-        self._has_prints.set()
 
     # ---- the front ----
 
@@ -146,6 +118,7 @@ class Terminal:
 
     async def show(self, update: Message | Notice) -> None:
         """What came; waits while there is more to print than a person could read."""
+        is_news = self._known.is_news(update)
         self._known.saw(update)
         if isinstance(update, Message):
             nick, message = self._chat.client.nick, update
@@ -154,25 +127,28 @@ class Terminal:
             day = styled.day(message)
             if day != self._day:
                 self._day = day
-                self._add(lambda columns: [("class:day", f"--- {day}\n")])
-            self._add(lambda columns: styled.message(message, nick, columns))
-        else:
+                self._prints.add(lambda columns: [("class:day", f"--- {day}\n")])
+            self._prints.add(lambda columns: styled.message(message, nick, columns))
+        elif is_news:
             news = update
-            self._add(lambda columns: styled.news(news, columns))
-        while len(self._prints) > _PENDING_MAX:
-            self._has_room.clear()
-            await self._has_room.wait()
+            self._prints.add(lambda columns: styled.news(news, columns))
+        await self._prints.room()
 
     async def text(self, text: str) -> None:
         """Lines that were asked for."""
-        self._add(lambda columns: styled.lines(text, columns))
+        self._prints.add(lambda columns: styled.lines(text, columns))
 
     def remark(self, text: str) -> None:
         """A line about what the user or the client did; after the end it goes to stderr."""
         if self._has_ended:
             say(text)
             return
-        self._add(lambda columns: styled.remark(text, columns))
+        self._prints.add(lambda columns: styled.remark(text, columns))
+
+    def caught_up(self) -> None:
+        """Now the user can be asked."""
+        self._caught_up.set()
+        self._known.session_began()
 
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         """It stands above the line until it is stored."""
@@ -202,7 +178,9 @@ class Terminal:
         if chat.choices:
             return [("class:status", one_line(choices(chat.choices, chat.room)))]
         row: Fragments = [("class:status", one_line(chat.client.nick))]
-        if not chat.client.connected:
+        if chat.client.connected and not self._caught_up.is_set():
+            row.append(("class:status", " | reading what was missed"))
+        elif not chat.client.connected:
             row += [("class:status", " | "), ("class:away", "the broker is away")]
         elif self._known.here:
             row.append(("class:status", f" | {self._known.here} here"))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
 from zchat.client.commands.formats import Notice
@@ -13,29 +13,54 @@ if TYPE_CHECKING:
     from zchat.client.aio import AsyncClient
 
 _FRESH_S = 10.0  # for so long nobody is asked again
+_AGAIN_S = 5.0
+_RETURN_S = 60.0  # for so long those who were here before may take to be here again
 _V = TypeVar("_V")
 _NAMES_MAX = 5_000  # of each kind
 
 
 class Known:
-    """What was seen, and what the broker said when it was asked last. It never waits for the broker."""
+    """What was seen, and what the broker said when it was asked last. Nobody waits for the broker; `changed` is
+    called when it has answered."""
 
-    def __init__(self, client: "AsyncClient") -> None:
+    def __init__(self, client: "AsyncClient", changed: Callable[[], None]) -> None:
+        self._changed = changed
         self.topics: dict[str, str] = {}  # by the rooms, without #
         self._client = client
         self._present: dict[str, bool] = {}  # by nick
+        self._returning: set[str] = set()  # here before the broker was away
+        self._return_ends_at = 0.0
         self._asked_at = -_FRESH_S
         self._asking: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
 
     @property
     def nicks(self) -> list[str]:
-        """Those who are here first."""
-        return sorted(self._present, key=lambda nick: (not self._present[nick], nick.casefold()))
+        """Those of others, of who is here first."""
+        others = self._present.keys() - {self._client.nick}
+        return sorted(others, key=lambda nick: (not self._present[nick], nick.casefold()))
 
     @property
     def here(self) -> int:
         """How many are here."""
         return sum(self._present.values())
+
+    def is_news(self, update: Message | Notice) -> bool:
+        """Not that somebody who was here before the broker was away is here again."""
+        if not isinstance(update, Came) or update.nick not in self._returning:
+            return True
+        self._returning.remove(update.nick)
+        return time.monotonic() > self._return_ends_at
+
+    def session_began(self) -> None:
+        """Everybody comes anew when the broker was away. Ask who is here now, and once more when those who
+        came before anybody could hear of it are surely here."""
+        self._returning = {nick for nick, present in self._present.items() if present}
+        self._return_ends_at = time.monotonic() + _RETURN_S
+        self.ask()
+        if self._later is not None:
+            self._later.cancel()
+        self._later = asyncio.get_running_loop().call_later(_AGAIN_S, self.ask)
 
     def saw(self, update: Message | Notice) -> None:
         """Names occur in what comes."""
@@ -67,8 +92,9 @@ class Known:
 
     def close(self) -> None:
         """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
+        for one in (self._asking, self._later):
+            if one is not None:
+                one.cancel()
 
     async def _ask(self) -> None:
         try:
@@ -79,6 +105,7 @@ class Known:
             self._asking = None
         self._present = dict(_first((person.nick, person.present) for person in people))
         self.topics = dict(_first((room.name, room.topic) for room in rooms))
+        self._changed()
 
     def _add(self, nick: str, present: bool) -> None:
         if nick in self._present or len(self._present) < _NAMES_MAX:
