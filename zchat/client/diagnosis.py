@@ -3,14 +3,20 @@
 import asyncio
 import errno
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Final, NamedTuple
 
+from zchat.client.hosts import addresses
+from zchat.common import limits
 from zchat.common.errors import Unreachable, WrongIdentity, ZchatError
 from zchat.common.links import Link, authority
 
 _GREETING_BYTES: Final = 64
 _SIGNATURE: Final = b"\xff" + bytes(8) + b"\x7f\x03"  # and the version; at a mechanism libzmq might hang up
+_END_OF_REQUEST: Final = b"\r\n\r\n"  # to this a web server answers
+_SAID_MAX: Final = 40  # characters of what something else said
 
 
 class Finding(NamedTuple):
@@ -27,57 +33,107 @@ class Finding(NamedTuple):
 
 
 async def look(link: Link, timeout: float) -> Finding:
-    """Read the greeting of whoever is there. RFC 37 (ZMTP 3.1), Framing: 64 bytes, the mechanism from the
-    thirteenth on."""
+    """Read the greeting of whoever is there, for `timeout` seconds at most in each of three steps. RFC 37
+    (ZMTP 3.1), Framing: 64 bytes, the mechanism from the thirteenth on."""
     place = authority(link.host, link.port)
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(link.host, link.port)
+            found = await addresses(link.host, link.port)
+    except (OSError, ValueError) as error:  # TimeoutError is an OSError
+        return _not_found(link.host, error)
+    try:
+        async with asyncio.timeout(timeout):
+            reader, writer = await _connected(found, link.port)
     except TimeoutError:
         return Finding("unreachable", f"{place} does not answer. Is a firewall between, or the machine off?")
-    except (socket.gaierror, ValueError):
-        return Finding("unresolved", f"no machine is called {link.host!r}. Is the link right?")
     except OSError as error:
-        return _not_connected(place, error)
+        return _not_connected(link, found, error)
     try:
         greeting = await _greeting(reader, writer, timeout)
     finally:
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
-    return _judge(greeting, place)
+    return _judge(greeting, link)
+
+
+async def _connected(found: Iterable[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """To the first address that takes a connection. Raises the error of the last one."""
+    last = OSError("it has no address")
+    for address in found:
+        try:
+            return await asyncio.open_connection(address, port)
+        except OSError as error:
+            last = error
+    raise last
 
 
 async def _greeting(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float
 ) -> bytes | None:
-    try:
-        async with asyncio.timeout(timeout):
-            writer.write(_SIGNATURE)
-            await writer.drain()
-            return await reader.readexactly(_GREETING_BYTES)
-    except TimeoutError:
-        return None
-    except asyncio.IncompleteReadError as error:
-        return error.partial
-    except OSError:
-        return b""
+    """What the other side says at first, at most 64 bytes; None: nothing, and it does not hang up either."""
+    said = b""
+    for asked in (_SIGNATURE, _END_OF_REQUEST):
+        try:
+            async with asyncio.timeout(timeout / 2):
+                writer.write(asked)
+                await writer.drain()
+                while len(said) < _GREETING_BYTES and said[:1] in (b"", b"\xff"):
+                    piece = await reader.read(_GREETING_BYTES - len(said))
+                    if not piece:
+                        return said
+                    said += piece
+        except TimeoutError:
+            pass
+        except OSError:
+            return said
+        if said:
+            return said
+    return None
 
 
-def _not_connected(place: str, error: OSError) -> Finding:
-    if error.errno in (errno.ECONNREFUSED, None):  # None: several addresses, each with its own error
-        text = f"no broker at {place}. Start one: zchat broker. Another machine: zchat connect LINK"
-        return Finding("refused", text)
-    return Finding("unreachable", f"{place} cannot be reached: {error.strerror or error}")
+def _not_found(host: str, error: Exception) -> Finding:
+    if isinstance(error, TimeoutError) or (
+        isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
+    ):
+        return Finding("unresolved", f"the address of {host!r} could not be looked up. Is there a network?")
+    return Finding("unresolved", f"no machine is called {host!r}. Is the link right?")
 
 
-def _judge(greeting: bytes | None, place: str) -> Finding:
+def _not_connected(link: Link, found: Iterable[str], error: OSError) -> Finding:
+    place = authority(link.host, link.port)
+    if error.errno != errno.ECONNREFUSED:
+        return Finding("unreachable", f"{place} cannot be reached: {error.strerror or error}")
+    port = "" if link.port == limits.PORT else f" -p {link.port}"
+    if all(ip_address(address.partition("%")[0]).is_loopback for address in found):
+        start = f"Start one: zchat broker{port}"
+    else:
+        start = f"If it runs there, have it listen to others: zchat broker -i 0.0.0.0{port}"
+    return Finding("refused", f"no broker at {place}. {start}. Another machine: zchat connect LINK")
+
+
+def _judge(greeting: bytes | None, link: Link) -> Finding:
+    place = authority(link.host, link.port)
     if greeting is None:
-        return Finding("silent", f"what listens at {place} accepts connections but does not answer")
+        return Finding(
+            "silent", f"what listens at {place} accepts connections but does not answer. Is it stopped?"
+        )
     if len(greeting) < _GREETING_BYTES or greeting[0] != 0xFF or not greeting[9] & 1:
-        return Finding("other", f"something else listens at {place}, not a zchat broker")
+        return Finding("other", f"{_something(greeting)} at {place}, not a zchat broker. Is the port right?")
     mechanism = greeting[12:32].rstrip(b"\0")
     if mechanism != b"CURVE":
         return Finding("plain", f"{place} speaks ZeroMQ without encryption: that is no zchat broker")
-    text = f"the broker at {place} has another key than the link: ask for the link again"
+    text = (
+        f"the broker at {place} has another key than the link, or {link.port} is its second port. "
+        "Ask for the link again; there, zchat link shows it"
+    )
     return Finding("curve", text)
+
+
+def _something(said: bytes) -> str:
+    if said.startswith(b"HTTP/"):
+        return "a web server listens"
+    line = said.partition(b"\n")[0].rstrip().decode("ascii", "replace")
+    if line and line.isprintable() and "\ufffd" not in line:
+        return f"something else ({line[:_SAID_MAX]!r}) listens"
+    return "something else listens"

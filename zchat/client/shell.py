@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
-from socket import SOCK_STREAM
 from typing import Any, Final, NamedTuple, assert_never
 
 from zchat.client.callers import Answer, Callers, refused
@@ -30,6 +29,7 @@ from zchat.client.core.events import (
     Stopped,
 )
 from zchat.client.diagnosis import Finding, look
+from zchat.client.hosts import addresses
 from zchat.client.messages import Sent, Update
 from zchat.client.sockets import Sockets
 from zchat.common import wire
@@ -206,12 +206,12 @@ class Shell:
     async def _connect_by_name(self, name: str, port: int) -> None:
         """libzmq would take the first address that a name has, and stay with it."""
         try:
-            found = await self._loop.getaddrinfo(name, port, type=SOCK_STREAM)
+            found = await addresses(name, port)
         except (OSError, ValueError):  # ValueError: what no name can be
             self._handle(HandshakeFailed())
             return
-        addresses = sorted({str(entry[4][0]) for entry in found}, key=lambda address: ":" in address)
-        self._host = addresses[self._attempts % len(addresses)]
+        found.sort(key=lambda address: ":" in address)
+        self._host = found[self._attempts % len(found)]
         self._attempts += 1
         if not self._closing:
             self._sockets.connect(self._host, port)

@@ -1,6 +1,9 @@
 """What is at a broker's address."""
 
 import asyncio
+import errno
+import socket
+import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -40,13 +43,47 @@ async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await reader.read(64)
-    await reader.read(64)  # until the other side hangs up
+    while await reader.read(64):  # until the other side hangs up
+        pass
 
 
-def test_something_else() -> None:
-    assert asyncio.run(look_at(speak_http)).kind == "other"
-    assert asyncio.run(look_at(hang_up)).kind == "other"
+async def greet_as_mail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"220 mail.example ESMTP\r\n")
+    await stay_silent(reader, writer)
+
+
+async def wait_for_a_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    await stay_silent(reader, writer)
+
+
+async def answer_in_bytes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\x15\x03\x01\x00\x02\x02\n")
+    await stay_silent(reader, writer)
+
+
+async def stop_within_the_greeting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"\xff" + bytes(8) + b"\x7f\x03")
+    await stay_silent(reader, writer)
+
+
+@pytest.mark.parametrize(
+    ("behave", "said"),
+    [
+        (speak_http, "a web server listens at"),
+        (wait_for_a_request, "a web server listens at"),
+        (greet_as_mail, "something else ('220 mail.example ESMTP') listens at"),
+        (answer_in_bytes, "something else listens at"),
+        (stop_within_the_greeting, "something else listens at"),
+        (hang_up, "something else listens at"),
+    ],
+)
+def test_something_else(behave: Behaviour, said: str) -> None:
+    found = asyncio.run(look_at(behave, 0.2))
+    assert found.kind == "other"
+    assert found.text.startswith(said)
+    assert found.text.endswith("not a zchat broker. Is the port right?")
 
 
 def test_silence() -> None:
@@ -62,17 +99,44 @@ def test_nobody() -> None:
     assert isinstance(found.error(handshake_failed=False), Unreachable)
 
 
-def test_a_name_that_nobody_has() -> None:
-    async def resolve(*_: object, **__: object) -> None:
-        import socket
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "no such name"), "no machine is called 'nosuch.invalid'"),
+        (socket.gaierror(socket.EAI_AGAIN, "try again"), "'nosuch.invalid' could not be looked up"),
+        (UnicodeError("no label"), "no machine is called 'nosuch.invalid'"),
+    ],
+)
+def test_a_name_without_an_address(monkeypatch: pytest.MonkeyPatch, error: Exception, said: str) -> None:
+    def resolve(*_: object, **__: object) -> None:
+        raise error
 
-        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    found = asyncio.run(look(link(1, "nosuch.invalid"), 1.0))
+    assert found.kind == "unresolved"
+    assert said in found.text
 
-    async def run() -> Finding:
-        asyncio.get_running_loop().getaddrinfo = resolve  # type: ignore[method-assign, assignment]
-        return await look(link(1, "nosuch.invalid"), 1.0)
 
-    assert asyncio.run(run()).kind == "unresolved"
+def test_a_name_server_that_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait())
+    try:
+        found = asyncio.run(look(link(1, "slow.invalid"), 0.05))  # and nothing waits for the look-up
+        assert (found.kind, answered.is_set()) == ("unresolved", False)
+    finally:
+        answered.set()
+
+
+def test_nobody_at_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    monkeypatch.setattr(asyncio, "open_connection", refuse)
+    found = asyncio.run(look(link(9242, "192.0.2.1"), 1.0))
+    assert found.text == (
+        "no broker at 192.0.2.1:9242. If it runs there, have it listen to others: zchat broker -i 0.0.0.0. "
+        "Another machine: zchat connect LINK"
+    )
 
 
 def test_a_broker() -> None:
