@@ -17,7 +17,7 @@ def sit(run: Zchat) -> Iterator[Sit]:
     """Somebody sits down at a terminal and connects: `sit("ann", "--room", "kitchen", NO_COLOR="1")`."""
     screens: list[Screen] = []
 
-    def sit_down(nick: str, *arguments: str, **environment: str) -> Screen:
+    def sit_down(nick: str | None, *arguments: str, **environment: str) -> Screen:
         screens.append(Screen(["connect", *arguments], run.environment(nick) | environment))
         return screens[-1]
 
@@ -356,11 +356,23 @@ def test_something_moves_while_it_connects(run: Zchat, broker: Broker, sit: Sit)
     assert ann.rows[0] == "zchat: registered as ann"
 
 
+def test_a_newcomer_is_asked_for_a_nick(sit: Sit) -> None:
+    ann = sit(None)
+    ann.until("Your nick at this broker:")
+    ann.type("a b", ENTER)
+    ann.until("the nick 'a b' has the character ' '")
+    ann.type("ann", ENTER)
+    ann.until("zchat: registered as ann\n* You are ann at ")
+    ann.until_typed("#general>")
+    ann.type("hello", ENTER)
+    ann.until("#general <ann> hello")
+
+
 def test_no_broker(broker: Broker, sit: Sit) -> None:
     broker.kill()
     ann = sit("ann", "--timeout", "1")
     assert ann.ended() == 3
-    assert ann.rows[0].startswith(f"zchat: no broker at 127.0.0.1:{broker.port}. Start one: zchat broker.")
+    assert ann.rows[0].startswith(f"zchat: no broker at 127.0.0.1:{broker.port}. Start one: zchat broker")
     assert ann.is_restored()
 
 

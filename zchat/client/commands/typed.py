@@ -1,6 +1,5 @@
 """What a line typed into the chat asks for: text, a command behind a slash, or a word of the old chat."""
 
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -177,12 +176,18 @@ def _command(word: str) -> Command:
     found = COMMANDS.get(word.lower())
     if found is not None:
         return found
-    elsewhere = _ELSEWHERE.get(word.lower()) or difflib.get_close_matches(word.lower(), COMMANDS, n=1)
+    elsewhere = _ELSEWHERE.get(word.lower()) or _similar(word.lower())
     suggestion = f"did you mean {' or '.join('/' + name for name in elsewhere)}? " if elsewhere else ""
     raise ConfigurationError(
         f"there is no command /{word}. {suggestion[:1].upper() + suggestion[1:]}"
         "/help lists them, and // sends a slash"
     )
+
+
+def _similar(word: str) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(word, COMMANDS, n=1)
 
 
 def _person_or_room(typed: str) -> str:

@@ -20,8 +20,8 @@ _NAMES_MAX = 5_000  # of each kind
 
 
 class Known:
-    """What was seen, and what the broker said when it was asked last. Nobody waits for the broker; `changed` is
-    called when it has answered."""
+    """What was seen, and what the broker said when it was asked last. Nobody waits for it: `changed` is
+    called when there is an answer."""
 
     def __init__(self, client: "AsyncClient", changed: Callable[[], None]) -> None:
         self._changed = changed
