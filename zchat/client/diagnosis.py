@@ -131,7 +131,7 @@ def _judge(greeting: bytes | None, link: Link) -> Finding:
 
 
 def _something(said: bytes) -> str:
-    if said.startswith(b"HTTP/"):
+    if said.startswith((b"HTTP/", b"<")):
         return "a web server listens"
     line = said.partition(b"\n")[0].rstrip().decode("ascii", "replace")
     if line and line.isprintable() and "\ufffd" not in line:
