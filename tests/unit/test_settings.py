@@ -48,11 +48,19 @@ def test_paths_are_those_of_the_file(file: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("[client]\nnik = 'ann'", r"unknown field `nik`.*client.*\[client\] link, context, nick"),
-        ("[clients]", "unknown field `clients`"),
-        ("[client]\ntimeout = '5'", "Expected `float.*timeout"),
-        ("[client]\ntimeout = -1", "timeout"),
-        ("[broker]\nlog_level = 'loud'", "Invalid enum value 'loud'.*log_level"),
+        ("[client]\nnik = 'ann'", r": \[client\] has no setting nik\. Did you mean nick\?$"),
+        ("[client]\ncolour = 1", r"no setting colour\. There are: link, context, nick, key_file, timeout$"),
+        ("[broker]\nnick = 'ann'", r": \[broker\] has no setting nick\."),
+        ("[clients]", r": there is no section \[clients\]\. Did you mean client\?$"),
+        ("[x]", r": there is no section \[x\]\. There are: client, broker$"),
+        ("nick = 'ann'", r": nick stands in no section\. Write it below \[client\]$"),
+        ("client = 'ann'", r": client is a section: \[client\] stands in a line of its own$"),
+        ("[client]\ntimeout = '5'", r": \[client\] timeout has to be a number of seconds, .*; it says '5'$"),
+        ("[client]\ntimeout = -1", "it says -1$"),
+        ("[client]\ntimeout = inf", "it says inf$"),
+        ("[client]\ntimeout = nan", "it says nan$"),
+        ("[client]\nnick = 7", r": \[client\] nick has to be text in quotes; it says 7$"),
+        ("[broker]\nlog_level = 'loud'", "log_level has to be debug, info, .* it says 'loud'$"),
         ("nick = ann", "is not TOML: .*line 1"),
     ],
 )
@@ -61,6 +69,14 @@ def test_what_is_no_setting(file: Path, text: str, reason: str) -> None:
     with pytest.raises(ConfigurationError, match=reason) as raised:
         settings.client()
     assert str(file) in str(raised.value)
+
+
+def test_a_home_that_nobody_knows(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container, where the account is a number only."""
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    with pytest.raises(ConfigurationError, match=r"no home directory for ~/k in config\.toml"):
+        settings.path_in("~/k")
 
 
 def test_what_cannot_be_read(file: Path) -> None:

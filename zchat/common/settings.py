@@ -1,9 +1,10 @@
 """config.toml: settings of this account, for what neither a flag nor the environment says."""
 
 import os
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta, Struct
@@ -11,20 +12,21 @@ from msgspec import Meta, Struct
 from zchat.common import files, places
 from zchat.common.errors import ConfigurationError
 
+SECONDS_MAX = 1e9  # thirty years; infinity is no number to wait for, 0 is
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-class ClientSettings(Struct, frozen=True, forbid_unknown_fields=True):
+class ClientSettings(Struct, frozen=True):
     """Section `[client]`. `timeout` is in seconds, 0 for ever."""
 
     link: str | None = None
     context: str | None = None
     nick: str | None = None
     key_file: str | None = None
-    timeout: Annotated[float, Meta(ge=0)] | None = None
+    timeout: Annotated[float, Meta(ge=0, le=SECONDS_MAX)] | None = None
 
 
-class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
+class BrokerSettings(Struct, frozen=True):
     """Section `[broker]`. `listen` is HOST:PORT."""
 
     listen: str | None = None
@@ -34,11 +36,15 @@ class BrokerSettings(Struct, frozen=True, forbid_unknown_fields=True):
     log_file: str | None = None
 
 
-class Settings(Struct, frozen=True, forbid_unknown_fields=True):
+class Settings(NamedTuple):
     """The file."""
 
     client: ClientSettings = ClientSettings()
     broker: BrokerSettings = BrokerSettings()
+
+
+_SECTIONS: dict[str, type[Struct]] = {"client": ClientSettings, "broker": BrokerSettings}
+_WANTED = {"timeout": "a number of seconds, 0 for ever", "log_level": "debug, info, warning or error"}
 
 
 def client() -> ClientSettings:
@@ -59,8 +65,12 @@ def broker_dir() -> Path:
 
 
 def path_in(setting: str) -> Path:
-    """A path as a setting has it: `~` is the home, and it is relative to the file's directory."""
-    return places.config_dir() / Path(setting).expanduser()
+    """A path as a setting has it: `~` is the home, and it is relative to the file's directory. Raises
+    ConfigurationError without a home."""
+    try:
+        return places.config_dir() / Path(setting).expanduser()
+    except RuntimeError:
+        raise ConfigurationError(f"there is no home directory for {setting} in config.toml") from None
 
 
 def _settings() -> Settings:
@@ -82,13 +92,46 @@ def _read(path: Path) -> Settings:
     import tomllib
 
     try:
-        return msgspec.convert(tomllib.loads(text), Settings)
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}") from None
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{path}: {error}. There are: {_known()}") from None
+    try:
+        _look_for_strangers(content)
+        return Settings(**{section: _section(section, entries) for section, entries in content.items()})
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
 
 
-def _known() -> str:
-    sections = {"client": ClientSettings, "broker": BrokerSettings}
-    return "; ".join(f"[{name}] {', '.join(one.__struct_fields__)}" for name, one in sections.items())
+def _look_for_strangers(content: dict[str, Any]) -> None:
+    """Raises ValueError for a section or a key that does not exist, and says which was meant."""
+    for section, entries in content.items():
+        for name, known in _SECTIONS.items():
+            if section in known.__struct_fields__:
+                raise ValueError(f"{section} stands in no section. Write it below [{name}]")
+        if section not in _SECTIONS:
+            raise ValueError(f"there is no section [{section}]. {_meant(section, _SECTIONS)}")
+        if not isinstance(entries, dict):
+            raise ValueError(f"{section} is a section: [{section}] stands in a line of its own")
+        fields = _SECTIONS[section].__struct_fields__
+        for key in entries:
+            if key not in fields:
+                raise ValueError(f"[{section}] has no setting {key}. {_meant(key, fields)}")
+
+
+def _section(section: str, entries: dict[str, Any]) -> Any:
+    """Raises ValueError for a value that is not of its kind."""
+    kinds = {field.name: field.type for field in msgspec.structs.fields(_SECTIONS[section])}
+    for key, value in entries.items():
+        try:
+            msgspec.convert(value, kinds[key])
+        except msgspec.ValidationError:
+            wanted = _WANTED.get(key, "text in quotes")
+            raise ValueError(f"[{section}] {key} has to be {wanted}; it says {value!r}") from None
+    return msgspec.convert(entries, _SECTIONS[section])
+
+
+def _meant(typed: str, known: Collection[str]) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(typed, known, n=1)
+    return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}"
