@@ -1,6 +1,7 @@
 """Contexts: brokers by a name of one's own, one of them the current one."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from zchat.common import files, links, places
@@ -24,9 +25,7 @@ def link_of(name: str) -> Link:
     try:
         return links.parse(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = ", ".join(names())
-        there = f"There are: {known}" if known else "There is none; zchat connect LINK makes one"
-        raise ConfigurationError(f"there is no context {name}. {there}") from None
+        raise _missing(name) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the context {path}: {files.why(error)}") from None
     except ConfigurationError as error:
@@ -51,11 +50,12 @@ def use(name: str) -> None:
 
 def remove(name: str) -> None:
     """Forget a context; keys and cursors stay. Raises ConfigurationError when there is none of that name."""
-    link_of(name)
     try:
-        _path(name).unlink(missing_ok=True)
+        _path(name).unlink()
         if current() == name:
             _current_path().unlink(missing_ok=True)
+    except FileNotFoundError:
+        raise _missing(name) from None
     except OSError as error:
         raise ConfigurationError(f"cannot remove the context {name}: {files.why(error)}") from None
 
@@ -66,8 +66,8 @@ def save(link: Link) -> str:
     A broker that is known by its key has moved: its context gets the new address. A new one is called by its
     host. Raises ConfigurationError when that cannot be written.
     """
-    known = {name: link_of(name) for name in names()}
-    name = next((name for name, one in known.items() if one.key == link.key), None) or _new_name(link, known)
+    known = _readable()
+    name = next((name for name, one in known.items() if one.key == link.key), None) or _new_name(link)
     if known.get(name) != link:
         _write(_path(name), str(link))
     if current() is None:
@@ -77,11 +77,27 @@ def save(link: Link) -> str:
 
 def at(host: str, port: int) -> Link | None:
     """The broker at an address, if a context has it."""
-    found = (link_of(name) for name in names())
-    return next((link for link in found if (link.host, link.port) == (host, port)), None)
+    wanted = (host.lower(), port)
+    return next((link for link in _readable().values() if (link.host.lower(), link.port) == wanted), None)
 
 
-def _new_name(link: Link, taken: dict[str, Link]) -> str:
+def _readable() -> dict[str, Link]:
+    """All contexts but those that are damaged: these are told when they are named."""
+    found: dict[str, Link] = {}
+    for name in names():
+        with suppress(ConfigurationError):
+            found[name] = link_of(name)
+    return found
+
+
+def _missing(name: str) -> ConfigurationError:
+    known = ", ".join(names())
+    there = f"There are: {known}" if known else "There is none; zchat connect LINK makes one"
+    return ConfigurationError(f"there is no context {name}. {there}")
+
+
+def _new_name(link: Link) -> str:
+    taken = names()
     host = re.sub(r"[^A-Za-z0-9._-]", "-", link.host).lstrip(".-")[:200] or "broker"
     candidates = [host, f"{host}-{link.port}", *(f"{host}-{link.port}-{n}" for n in range(2, len(taken) + 3))]
     return next(name for name in candidates if name not in taken)

@@ -91,6 +91,18 @@ def test_damage_is_told_with_its_file(tmp_path: Path) -> None:
             contexts.link_of("chat.example.org")
 
 
+def test_damage_to_one_is_none_to_the_others(tmp_path: Path) -> None:
+    contexts.save(ONE)
+    damaged = tmp_path / "config/client/contexts/10.0.0.1"
+    damaged.write_text("nothing")
+    assert contexts.at("Chat.Example.ORG", 9242) == ONE
+    assert contexts.save(ONE._replace(port=9300)) == "chat.example.org"
+    assert contexts.save(OTHER) == "10.0.0.1-9242"
+    assert damaged.read_text() == "nothing"
+    contexts.remove("10.0.0.1")
+    assert contexts.names() == ["10.0.0.1-9242", "chat.example.org"]
+
+
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a file")
     with pytest.raises(ConfigurationError, match="cannot write"):
