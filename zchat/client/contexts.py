@@ -33,13 +33,18 @@ def link_of(name: str) -> Link:
 
 
 def current() -> str | None:
-    """The name of the current context, whether or not there is one of that name; None: none was chosen."""
+    """The name of the current context, whether or not there is one of that name; None: none was chosen, or
+    there is no home. Raises ConfigurationError when it cannot be read."""
     try:
-        return _current_path().read_text(encoding="utf-8").strip() or None
+        path = _current_path()
+    except ConfigurationError:
+        return None
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"cannot read {_current_path()}: {files.why(error)}") from None
+        raise ConfigurationError(f"cannot read {path}: {files.why(error)}") from None
 
 
 def use(name: str) -> None:

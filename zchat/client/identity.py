@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,10 +42,8 @@ class Identity(NamedTuple):
     def key(self) -> KeyPair:
         """The key pair of this nick, drawn and on disk when there was none. Raises ConfigurationError."""
         if self.secret is not None:
-            try:
+            with _said_by("ZCHAT_KEY"):
                 return keys.from_secret(self.secret.strip())
-            except ConfigurationError as error:
-                raise ConfigurationError(f"ZCHAT_KEY: {error}") from None
         if self.key_file is not None:
             return keys.load(self.key_file)
         return keys.load_or_draw(self.own_key_file())
@@ -81,29 +80,19 @@ def find(asked: Asked, *, may_ask: bool = True) -> Identity:
     broker's key is not known.
     """
     link = find_link(asked)
-    named = asked.nick or os.environ.get("ZCHAT_NICK") or settings.client().nick
-    nick = _valid_nick(named) if named else _default_nick(link)
+    nick, is_named = _named_nick(asked), True
     if nick is None:
-        named = nick = _ask_nick(may_ask)
+        nick, is_named = default_nick(link), False
+    if nick is None:
+        nick, is_named = _ask_nick(may_ask), True
     secret = None if asked.key_file else os.environ.get("ZCHAT_KEY")
-    return Identity(link, nick, bool(named), secret or None, None if secret else _key_file(asked))
+    return Identity(link, nick, is_named, secret or None, None if secret else _key_file(asked))
 
 
 def find_link(asked: Asked) -> Link:
     """The broker, by the first of these that is given: a link or an address, a context, ZCHAT_LINK,
     ZCHAT_CONTEXT, the settings' link and context, the current context, the broker of this account."""
-    link = _named_link(asked)
-    if link is not None:
-        return link
-    if from_environment := os.environ.get("ZCHAT_LINK"):
-        return links.parse(from_environment)
-    if name := os.environ.get("ZCHAT_CONTEXT"):
-        return contexts.link_of(name)
-    set_to = settings.client()
-    if set_to.link is not None:
-        return links.parse(set_to.link)
-    name = set_to.context or _current_context()
-    link = local_link() if name is None else contexts.link_of(name)
+    link = _named_link(asked) or _set_link() or local_link()
     if link is None:
         raise ConfigurationError(
             "which broker? zchat connect LINK, --link LINK or ZCHAT_LINK; or start one here: zchat broker"
@@ -114,10 +103,39 @@ def find_link(asked: Asked) -> Link:
 def local_link() -> Link | None:
     """The link of the broker whose data directory this account can read."""
     try:
-        text = (settings.broker_dir() / places.BROKER_LINK).read_text(encoding="utf-8")
+        path = settings.broker_dir() / places.BROKER_LINK
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ConfigurationError):
         return None
-    return links.parse(text) if text.strip() else None
+    with _said_by(str(path)):
+        return links.parse(text) if text.strip() else None
+
+
+def default_nick(link: Link) -> str | None:
+    """The nick that was first used with this broker. Raises ConfigurationError when it cannot be read."""
+    try:
+        path = _default_nick_file(link)
+    except ConfigurationError:
+        return None  # no home
+    try:
+        return _valid_nick(path.read_text(encoding="utf-8").strip())
+    except FileNotFoundError:
+        return None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"the default nick in {path} is damaged: {error}. Remove it") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"cannot read the default nick {path}: {files.why(error)}. Remove it"
+        ) from None
+
+
+@contextlib.contextmanager
+def _said_by(origin: str) -> Iterator[None]:
+    """What is wrong comes with who said it."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{origin}: {error}") from None
 
 
 def _named_link(asked: Asked) -> Link | None:
@@ -137,6 +155,23 @@ def _named_link(asked: Asked) -> Link | None:
                 f"two brokers are named: {first} by {named[0][0]}, {second} by {origin}. Name one."
             )
     return named[0][1] if named else None
+
+
+def _set_link() -> Link | None:
+    """The broker that the environment, the settings or the current context name."""
+    for origin, meaning, text in _links_set():
+        if text:
+            with _said_by(origin):
+                return meaning(text)
+    return None
+
+
+def _links_set() -> Iterator[tuple[str, Callable[[str], Link], str | None]]:
+    yield "ZCHAT_LINK", links.parse, os.environ.get("ZCHAT_LINK")
+    yield "ZCHAT_CONTEXT", contexts.link_of, os.environ.get("ZCHAT_CONTEXT")
+    yield "link in config.toml", links.parse, settings.client().link
+    yield "context in config.toml", contexts.link_of, settings.client().context
+    yield "the current context", contexts.link_of, contexts.current()
 
 
 def _link_at(asked: Asked, known: Link | None) -> Link:
@@ -161,18 +196,24 @@ def _context_at(host: str, port: int) -> Link | None:
         return None
 
 
-def _current_context() -> str | None:
-    try:
-        return contexts.current()
-    except ConfigurationError:  # no home: there are no contexts either
-        return None
-
-
 def _key_file(asked: Asked) -> Path | None:
     if asked.key_file is not None:
         return Path(asked.key_file)
     chosen = settings.client().key_file
     return None if chosen is None else settings.path_in(chosen)
+
+
+def _named_nick(asked: Asked) -> str | None:
+    """The nick that an option, the environment or the settings name."""
+    for origin, typed in (
+        ("--nick", asked.nick),
+        ("ZCHAT_NICK", os.environ.get("ZCHAT_NICK")),
+        ("nick in config.toml", settings.client().nick),
+    ):
+        if typed:
+            with _said_by(origin):
+                return _valid_nick(typed)
+    return None
 
 
 def _valid_nick(typed: str) -> str:
@@ -181,24 +222,6 @@ def _valid_nick(typed: str) -> str:
         return names.nick(typed)
     except names.InvalidName as error:
         raise ConfigurationError(f"the nick {typed!r} {error}") from None
-
-
-def _default_nick(link: Link) -> str | None:
-    """The nick that was first used with this broker."""
-    try:
-        path = _default_nick_file(link)
-    except ConfigurationError:
-        return None  # no home
-    try:
-        return _valid_nick(path.read_text(encoding="utf-8").strip())
-    except FileNotFoundError:
-        return None
-    except ConfigurationError as error:
-        raise ConfigurationError(f"the default nick in {path} is damaged: {error}. Remove it") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"cannot read the default nick {path}: {files.why(error)}. Remove it"
-        ) from None
 
 
 def _ask_nick(may_ask: bool) -> str:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from zchat.client import contexts, exports
+from zchat.client import contexts, exports, identity
 from zchat.client.commands.formats import key_json, path_json
 from zchat.client.commands.offline import put
 from zchat.client.commands.options import Caller, client_options, json_option
 from zchat.client.exports import ExportedKey
 from zchat.client.identity import Identity
-from zchat.common import files, keys, links
+from zchat.common import files, keys, links, names
 from zchat.common.errors import ConfigurationError, No
 from zchat.common.text import say
 
@@ -89,15 +89,18 @@ def import_(file: Path | None) -> None:
                 f"there is another key of {exported.nick} for this broker: {target}. Move it away first"
             )
     except OSError as error:
-        raise ConfigurationError(f"cannot write the key {target}: {error.strerror or error}") from None
+        raise ConfigurationError(f"cannot write the key {target}: {files.why(error)}") from None
     who.remember()
     name = contexts.save(exported.link)
     at = links.authority(exported.link.host, exported.link.port)
     say(f"you are {exported.nick} at {at} (context {name}), key {keys.fingerprint(who.key().public)}")
+    default = identity.default_nick(exported.link)
+    if default is not None and names.folded(default) != names.folded(exported.nick):
+        say(f"with --nick {exported.nick}, that is; without it you stay {default}")
 
 
 def _with_key(caller: Caller) -> Identity:
-    who = caller.identity()
+    who = caller.identity(may_ask=False)
     if not who.has_key():
         raise No(
             f"there is no key of {who.nick} for this broker yet; zchat connect --nick {who.nick} makes one"
@@ -117,5 +120,5 @@ def _read(file: Path | None) -> str:
                 say("paste the line that `zchat key export` printed, then Ctrl-D")
             data = sys.stdin.buffer.read(_BYTES_MAX)
     except OSError as error:
-        raise ConfigurationError(f"cannot read {file or 'stdin'}: {error.strerror or error}") from None
+        raise ConfigurationError(f"cannot read {file or 'stdin'}: {files.why(error)}") from None
     return data.decode("utf-8", "replace")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+from click.core import ParameterSource
 
 from zchat.client import identity
 from zchat.client.commands.addresses import with_remedy
@@ -37,9 +38,9 @@ class Caller(NamedTuple):
             raise click.UsageError("two links are given")
         return self._replace(asked=self.asked._replace(link=link))
 
-    def identity(self) -> Identity:
-        """Nick and broker; raises what `identity.find` does."""
-        return identity.find(self.asked)
+    def identity(self, *, may_ask: bool = True) -> Identity:
+        """Nick and broker; asks for the nick and raises as `identity.find` does."""
+        return identity.find(self.asked, may_ask=may_ask)
 
     def link(self) -> Link:
         """The broker; raises what `identity.find_link` does."""
@@ -121,10 +122,16 @@ _HINTS = {
 }
 
 
-def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
-    if not value >= 0 or math.isinf(value):
-        raise click.BadParameter(f"{value} is no number of seconds; 0 is for ever")
-    return value
+def _seconds(context: click.Context, parameter: click.Parameter, value: str | float) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if 0 <= seconds <= settings.SECONDS_MAX:
+        return seconds
+    source = context.get_parameter_source(parameter.name or "")
+    hint = "ZCHAT_TIMEOUT" if source is ParameterSource.ENVIRONMENT else None
+    raise click.BadParameter(f"{value!r} is no number of seconds; 0 is for ever", param_hint=hint)
 
 
 def _default_timeout() -> float:
@@ -147,7 +154,7 @@ _OPTIONS = (
     ),
     click.option(
         "--timeout",
-        type=float,
+        type=click.UNPROCESSED,
         default=_default_timeout,
         metavar="SECONDS",
         envvar="ZCHAT_TIMEOUT",

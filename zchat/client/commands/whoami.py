@@ -25,7 +25,7 @@ def whoami(caller: Caller, as_json: bool) -> None:
       zchat whoami
       zchat whoami --json | jq -r .nick
     """
-    who = caller.identity()
+    who = caller.identity(may_ask=False)
     origin = "ZCHAT_KEY" if who.secret is not None else str(who.key_file or who.own_key_file())
     facts = {
         "nick": who.nick,
