@@ -142,6 +142,39 @@ def test_a_context_that_is_missing_is_not_passed_over(monkeypatch: pytest.Monkey
             identity.find_link(asked)
 
 
+def test_what_is_wrong_comes_with_who_said_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts.save(LINK)
+
+    def said(link: str | None = None, nick: str | None = None) -> str:
+        with pytest.raises(ConfigurationError) as raised:
+            identity.find(Asked(link, nick=nick))
+        return str(raised.value)
+
+    local_broker(tmp_path, "nothing")
+    contexts.remove("chat.example.org")
+    assert said().startswith(f"{tmp_path}/DATA/broker/link: not a zchat link")
+    contexts.save(LINK)
+    contexts.use("chat.example.org")
+    (tmp_path / "CONFIG/client/contexts/chat.example.org").rename(tmp_path / "CONFIG/client/contexts/x")
+    assert said() == "the current context: there is no context chat.example.org. There are: x"
+    (tmp_path / "CONFIG/client/context").write_bytes(b"\xff")
+    assert said() == f"cannot read {tmp_path}/CONFIG/client/context: it is not text"
+    write_settings(tmp_path, 'context = "no"', monkeypatch)
+    assert said().startswith("context in config.toml: there is no context no.")
+    write_settings(tmp_path, 'link = "no"', monkeypatch)
+    assert said().startswith("link in config.toml: not a zchat link: 'no'")
+    monkeypatch.setenv("ZCHAT_CONTEXT", "no")
+    assert said().startswith("ZCHAT_CONTEXT: there is no context no.")
+    monkeypatch.setenv("ZCHAT_LINK", "no")
+    assert said().startswith("ZCHAT_LINK: not a zchat link: 'no'")
+    link = str(LINK)
+    write_settings(tmp_path, 'nick = "1"', monkeypatch)
+    assert said(link).startswith("nick in config.toml: the nick '1'")
+    monkeypatch.setenv("ZCHAT_NICK", "2")
+    assert said(link).startswith("ZCHAT_NICK: the nick '2'")
+    assert said(link, nick="3").startswith("--nick: the nick '3'")
+
+
 def test_the_directory_of_a_broker_from_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     local_broker(tmp_path, LINK)
     (tmp_path / "CONFIG").mkdir()
