@@ -87,6 +87,12 @@ def test_nothing_is_offered_for_nonsense(run: Zchat, line: str) -> None:
     assert [one for one in offers(run, line, None) if not one.isalpha()] == []
 
 
+@pytest.mark.parametrize("arguments", [[], ["ksh"], ["bash", "zsh"]])
+def test_usage(run: Zchat, arguments: list[str]) -> None:
+    done = run(["completion", *arguments], nick=None)
+    assert (done.returncode, done.stdout) == (2, "")
+
+
 def test_files_are_for_the_shell_to_know(run: Zchat) -> None:
     done = run(["completion", "fish", "--line", "zchat broker --log-file /et"], nick=None)
     assert done.stdout == "typed\t/et\t\nfile\t/et\t\n"

@@ -45,18 +45,18 @@ def test_the_last_ones(run: Zchat) -> None:
 
 
 def test_pages_back_and_forth(run: Zchat) -> None:
-    send(run, "general", *numbers(0, 1500))
+    send(run, "general", *numbers(0, 5000))
     everything = read(run, "--after", "0", "general")
-    assert [one["text"] for one in everything] == numbers(0, 1500)
+    assert [one["text"] for one in everything] == numbers(0, 5000)
     pos = [one["pos"] for one in everything]
     assert texts(run, "-n", "5", "--before", str(pos[1000]), "general") == numbers(995, 1000)
-    assert texts(run, "-n", "1200", "--before", str(pos[1300]), "general") == numbers(100, 1300)
+    assert texts(run, "-n", "4400", "--before", str(pos[4500]), "general") == numbers(100, 4500)
     assert texts(run, "-n", "5", "--after", str(pos[1000]), "general") == numbers(1001, 1006)
     assert texts(run, "--after", str(pos[3]), "--before", str(pos[7]), "general") == numbers(4, 7)
     assert texts(run, "--after", str(pos[-1]), "general") == []
     assert texts(run, "--before", str(pos[0]), "general") == []
     assert texts(run, "--after", str(2**70), "general") == []
-    assert texts(run, "-n", "1", "--before", str(2**70), "general") == ["1499"]
+    assert texts(run, "-n", "1", "--before", str(2**70), "general") == ["4999"]
 
 
 def test_since_a_time(run: Zchat) -> None:

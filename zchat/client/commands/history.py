@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from zchat.client.messages import Message
 
 _LAST: Final = 50
-_PAGE: Final = 500  # messages that are held at a time: 32 MiB when all of them are as long as can be
+_PAGE: Final = 2000  # messages that are read at once; a page of the wire has about as many of usual length
 
 
 class Reading(Protocol):
