@@ -25,6 +25,13 @@ def connected(run: Zchat, nick: str, *arguments: str) -> Program:
     return chat
 
 
+def until_all(chat: Program, *lines: str) -> None:
+    """Until all have come, in whatever order: it is told within each conversation only."""
+    for line in lines:
+        if line not in shown(chat):
+            chat.out.until(line)
+
+
 def shown(chat: Program) -> list[str]:
     """The messages so far, without their time, and without the notices."""
     return [line[6:] for line in chat.out.seen if re.match(r"\d\d:\d\d ", line)]
@@ -66,6 +73,9 @@ def test_two_people_and_a_script(run: Zchat) -> None:
 def test_what_was_typed_is_stored_before_the_end(run: Zchat) -> None:
     done = run(["connect"], input="one\ntwo\n/msg ann three\n")
     assert done.returncode == 0
+    assert sorted(line[6:] for line in done.stdout.splitlines()) == [
+        "#general <ann> one", "#general <ann> two", "@ann -> @ann three"
+    ]  # fmt: skip
     done = run(["tail", "--no-follow", "general", "@ann"])
     assert [line[6:] for line in done.stdout.splitlines()] == [
         "#general <ann> one", "#general <ann> two", "@ann -> @ann three"
@@ -96,13 +106,14 @@ def test_commands(run: Zchat) -> None:
     for typed in ("/help", "HELP"):
         ann.type(typed)
         ann.out.until("/quit")
-    ann.type("//shrug", " LIST", "TELL bob psst", "/msg bob", "only you", "/msg #general", "all")
-    ann.out.until("#general <ann> /shrug")
-    ann.out.until("#general <ann>  LIST")
-    ann.out.until("@ann -> @bob psst")
-    ann.err.until("you write to @bob now")
+    ann.type("//shrug", " LIST", "/msg bob psst", "TELL bob only you")
     ann.out.until("@ann -> @bob only you")
-    ann.out.until("#general <ann> all")
+    ann.type("/msg bob", "you, too", "/msg #general", "and all")
+    ann.err.until("you write to @bob now")
+    ann.err.until("you write to #general now")
+    until_all(ann, "@ann -> @bob you, too", "#general <ann> and all")
+    for line in ("#general <ann> /shrug", "#general <ann>  LIST", "@ann -> @bob psst"):
+        assert line in shown(ann)
     ann.type("/topic Lunch at noon", "/topic", "/rooms", "/whois bob", "/whois ann", "QUIT")
     ann.out.until("* ann set the topic of #general: Lunch at noon")
     assert ann.process.wait(DEADLINE_S) == 0

@@ -1,7 +1,7 @@
 """What was typed and comes back (zchat/client/commands/echoes.py)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from zchat.client.commands.echoes import Echoes
 from zchat.client.messages import Message, Sent
@@ -14,15 +14,15 @@ def message(text: str, to: str = "#general", id: str = "~1.0") -> Message:
     return Message(1, 0, 0, "ann", to, "message", id, text, "")
 
 
-def in_a_loop(test: Callable[[Callable[[], Future]], None]) -> None:
+def in_a_loop(test: Callable[[Callable[[], Future]], Awaitable[None]]) -> None:
     async def run() -> None:
-        test(asyncio.get_running_loop().create_future)
+        await test(asyncio.get_running_loop().create_future)
 
     asyncio.run(run())
 
 
 def test_it_comes_back_before_its_answer() -> None:
-    def test(sent: Callable[[], Future]) -> None:
+    async def test(sent: Callable[[], Future]) -> None:
         echoes = Echoes()
         echoes.add("#general", "hi", sent())
         assert not echoes.take(message("ho"))
@@ -36,35 +36,38 @@ def test_it_comes_back_before_its_answer() -> None:
 
 
 def test_it_comes_back_behind_its_answer_and_is_known_by_its_id() -> None:
-    def test(sent: Callable[[], Future]) -> None:
+    async def test(sent: Callable[[], Future]) -> None:
         echoes, answered = Echoes(), sent()
         echoes.add("@Bob", "hi", answered)
-        assert echoes.are_back
+        await echoes.come_back()  # nothing is stored
         answered.set_result(Sent(1, 0, "~1.7", False))
-        assert not echoes.are_back
+        coming = asyncio.create_task(echoes.come_back())
+        await asyncio.sleep(0)
         assert not echoes.take(message("hi", to="@bob", id="~2.0"))
+        await asyncio.sleep(0)
+        assert not coming.done()
         assert echoes.take(message("hi", to="@bob", id="~1.7"))
-        assert echoes.are_back
+        await coming
 
     in_a_loop(test)
 
 
 def test_what_was_refused_never_comes_back() -> None:
-    def test(sent: Callable[[], Future]) -> None:
+    async def test(sent: Callable[[], Future]) -> None:
         echoes, refused, cancelled = Echoes(), sent(), sent()
         echoes.add("#general", "hi", refused)
         echoes.add("#general", "hi", cancelled)
         refused.set_exception(Unreachable("away"))
         cancelled.cancel()
         assert echoes.waiting == []
-        assert echoes.are_back
+        await echoes.come_back()
         assert not echoes.take(message("hi"))
 
     in_a_loop(test)
 
 
 def test_the_same_text_twice() -> None:
-    def test(sent: Callable[[], Future]) -> None:
+    async def test(sent: Callable[[], Future]) -> None:
         echoes, first, second = Echoes(), sent(), sent()
         echoes.add("#general", "hi", first)
         echoes.add("#general", "hi", second)

@@ -52,6 +52,7 @@ class Chat:
         self.to = self.room  # to whom plain text goes, `#room` or `@nick`; `room` is the last room of them
         self.choices: list[str] = []  # nicks by their number, while the user is asked whom to speak to
         self._has_typed = False
+        self._just_joined: set[str] = set()  # without #; the client hears of it later than of the answer
         self._unsettled: set[asyncio.Future[Sent]] = set()
         self._lost: list[ZchatError] = []
         self._front = front
@@ -106,6 +107,11 @@ class Chat:
             self._front.remark(str(error))
             return True
 
+    @property
+    def rooms(self) -> frozenset[str]:
+        """The rooms that the user is a member of, without #."""
+        return self.client.joined | self._just_joined
+
     def keep(self) -> None:
         """Answer the question whom to speak to with nobody new."""
         self.choices = []
@@ -114,6 +120,7 @@ class Chat:
         """Become a member of `#room`, and speak there from now on. Raises what the client does."""
         self._check_connected()
         await self.client.join(room)
+        self._just_joined.add(room[1:])
         self._turn(room)
 
     async def _obey(self, asked: typed.Typed) -> bool:
@@ -134,9 +141,7 @@ class Chat:
                 await self._show_people(choose and self._front.may_ask)
             case typed.ShowRooms():
                 self._check_connected()
-                await self._front.text(
-                    people.starred_rooms_text(await self.client.rooms(), self.client.joined)
-                )
+                await self._front.text(people.starred_rooms_text(await self.client.rooms(), self.rooms))
             case typed.Topic(text=text):
                 await self._topic(self._current_room(), text)
             case typed.History(count=count):
@@ -175,8 +180,9 @@ class Chat:
         self._check_connected()
         if await self.client.leave(room) == 0:
             raise ConfigurationError(f"you are not in {room}")
+        self._just_joined.discard(room[1:])
         if room in (self.to, self.room):
-            others = sorted(self.client.joined - {room[1:]})
+            others = sorted(self.rooms - {room[1:]})
             self.room = "#" + (_HOME if _HOME in others or not others else others[0])
             if room == self.to:
                 self._turn(self.room)
@@ -226,7 +232,7 @@ class Chat:
     async def _whois(self, nick: str) -> None:
         self._check_connected()
         person = await self._person(nick)
-        rooms = sorted(self.client.joined)
+        rooms = sorted(self.rooms)
         members = await asyncio.gather(*map(self.client.members, rooms))
         common = [
             room
@@ -247,7 +253,7 @@ class Chat:
             raise Unreachable("not now: the broker is away. Messages are kept, and sent when it is back")
 
     def _check_member(self, room: str) -> None:
-        if room[1:] not in self.client.joined:
+        if room[1:] not in self.rooms:
             raise ConfigurationError(f"you are not in {room}; /join {room[1:]} joins it")
 
     # ---- sending ----

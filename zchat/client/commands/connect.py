@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zchat.client import contexts
+from zchat.client.commands import completing
 from zchat.client.commands.addresses import address
 from zchat.client.commands.chat import Chat
 from zchat.client.commands.options import Caller, client_options, json_option, session
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 @click.command()
 @client_options
 @json_option
-@click.option("--room", metavar="ROOM", help="Join ROOM (made if there is none), and write there.")
+@click.option(
+    "--room", metavar="ROOM", shell_complete=completing.room,
+    help="Join ROOM (made if there is none), and write there.",
+)  # fmt: skip
 @click.option("--plain", is_flag=True, help="Plain lines on a terminal, too: nothing is drawn or coloured.")
 @click.argument("at", metavar="[LINK]", required=False)
 def connect(caller: Caller, as_json: bool, room: str | None, plain: bool, at: str | None) -> None:

@@ -35,11 +35,13 @@ class Echoes:
 
     def __init__(self) -> None:
         self._all: list[Echo] = []
+        self._changed = asyncio.Event()
 
     def add(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         """Something was typed, and sent."""
         self._all = [one for one in self._all[-_MAX:] if not one.has_failed]
         self._all.append(Echo(to, text, sent))
+        sent.add_done_callback(lambda _: self._changed.set())
 
     def take(self, message: Message) -> bool:
         """Whether this is one of them; then it is one no more. A message whose answer is still to come has no
@@ -47,6 +49,7 @@ class Echoes:
         for index, one in enumerate(self._all):
             if one.text == message.text and _is_same(one.to, message.to) and _can_be(one, message.id):
                 del self._all[index]
+                self._changed.set()
                 return True
         return False
 
@@ -55,10 +58,11 @@ class Echoes:
         """Those that are neither stored nor refused."""
         return [one for one in self._all if one.is_waiting]
 
-    @property
-    def are_back(self) -> bool:
-        """None that is stored is still to come back."""
-        return all(one.has_failed or one.is_waiting for one in self._all)
+    async def come_back(self) -> None:
+        """Wait until none that is stored is still to come back."""
+        while not all(one.has_failed or one.is_waiting for one in self._all):
+            self._changed.clear()
+            await self._changed.wait()
 
 
 def _can_be(echo: Echo, id: str) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from zchat.client.commands.chat import Chat
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from zchat.client.messages import Sent
 
 
+_BACK_S = 1.0  # at the end, for what was missed, and for what is stored to come back
+
+
 class Plain:
     """Lines. With `as_json` stdout has messages and events, one object a line, and all of them; what is for
     people goes to stderr."""
@@ -27,7 +30,8 @@ class Plain:
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._is_person = _is_terminal(sys.stdin)
-        self._echoes = Echoes() if self._is_person and _is_terminal(sys.stdout) and not as_json else None
+        self._is_echoed = self._is_person and _is_terminal(sys.stdout) and not as_json
+        self._echoes = Echoes()
         self._output = Output()
         self._caught_up = asyncio.Event()
 
@@ -59,6 +63,10 @@ class Plain:
             if not await chat.enter(text):
                 break
         await chat.settle(timeout)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BACK_S):
+                await self._caught_up.wait()
+                await self._echoes.come_back()
 
     async def _arrive(self, chat: Chat) -> None:
         if self._is_person:
@@ -77,7 +85,7 @@ class Plain:
         """What came, but not what stands there already because it was typed."""
         if not isinstance(update, Message):
             await self._write(notice_json(update) if self._as_json else notice_text(update))
-        elif self._echoes is None or not self._echoes.take(update):
+        elif not (self._echoes.take(update) and self._is_echoed):
             await self._write(message_json(update) if self._as_json else message_text(update))
 
     async def _write(self, line: str) -> None:
@@ -99,9 +107,8 @@ class Plain:
         self._caught_up.set()
 
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
-        """The terminal has echoed it."""
-        if self._echoes is not None:
-            self._echoes.add(to, text, sent)
+        """A terminal has echoed it."""
+        self._echoes.add(to, text, sent)
 
 
 def _is_terminal(stream: object) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, redirect_stderr
+from contextlib import AbstractAsyncContextManager, redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
@@ -27,7 +27,6 @@ from zchat.common.text import one_line, say
 if TYPE_CHECKING:
     from zchat.client.messages import Sent
 
-_LOOK_S = 0.01
 _BACK_S = 1.0  # at the end, for what is stored to come back
 _WAITING_SHOWN = 3
 
@@ -93,12 +92,9 @@ class Terminal:
 
     async def _settle(self, timeout: float | None) -> None:
         await self._chat.settle(timeout)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_BACK_S):
-                while not self._echoes.are_back:
-                    await asyncio.sleep(_LOOK_S)
-        except TimeoutError:
-            pass
+                await self._echoes.come_back()
 
     async def _given_up(self) -> None:
         await self._gives_up.wait()
@@ -219,7 +215,7 @@ class Terminal:
     def candidates(self, text: str) -> Candidates:
         """From what is known; it is asked for anew in the background."""
         self._known.refresh()
-        return candidates(text, self._known.nicks, self._known.topics, self._chat.client.joined)
+        return candidates(text, self._known.nicks, self._known.topics, self._chat.rooms)
 
 
 class _Remarks(io.TextIOBase):
