@@ -1,17 +1,22 @@
 """The entry point: the root of the commands, and what each error ends the process with."""
 
-import importlib
-import os
 import sys
-import traceback
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, NamedTuple
 
-import click
+try:
+    import errno
+    import importlib
+    import os
+    import traceback
+    from collections.abc import Sequence
+    from contextlib import suppress
+    from typing import Any, NamedTuple
 
-from zchat.common.errors import ZchatError
-from zchat.common.text import say, shown
+    import click
+
+    from zchat.common.errors import ConfigurationError, ZchatError
+    from zchat.common.text import say, shown
+except KeyboardInterrupt:
+    sys.exit(130)
 
 _START = """\
 zchat broker                runs a broker here and prints the link to it
@@ -19,6 +24,7 @@ zchat connect --nick ann    enters the chat (from elsewhere: zchat connect --nic
 zchat send general hello    says something from a script (zchat --help shows the rest)"""
 
 _BUG = 70
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # the disk that stdout is on
 
 
 class _Place(NamedTuple):
@@ -125,7 +131,7 @@ def _code_of(arguments: list[str]) -> int:
     except click.exceptions.Exit as exit:
         return exit.exit_code
     except click.ClickException as error:
-        error.show()
+        _show_usage(error)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return 130
@@ -138,6 +144,9 @@ def _code_of(arguments: list[str]) -> int:
         return error.exit_code
     except Exception as error:
         _show_details(context)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            say(f"cannot write: {error.strerror}")
+            return ConfigurationError.exit_code
         _report_bug(error)
         return _BUG
     return 0
@@ -149,6 +158,12 @@ def _forget_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
+def _show_usage(error: click.ClickException) -> None:
+    if sys.stderr is not None:  # click would turn to stdout
+        with suppress(OSError):
+            error.show()
+
+
 def _show_details(context: click.Context | None) -> None:
     """With --debug: the traceback of the error at hand, and of those it came from."""
     if context is not None and context.params.get("debug"):
@@ -157,19 +172,25 @@ def _show_details(context: click.Context | None) -> None:
 
 
 def _report_bug(error: Exception) -> None:
-    where = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    package = os.path.dirname(os.path.abspath(__file__))
+    where = [one for one in frames if os.path.abspath(one.filename).startswith(package + os.sep)][-1]
+    place = f"{os.path.relpath(where.filename, os.path.dirname(package))}:{where.lineno}"
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    say(f"this is a bug in {_versions()}: {what} ({os.path.basename(where.filename)}:{where.lineno})")
+    say(f"this is a bug in {_versions()}: {what} ({place})")
     say("please report it with the lines that `zchat --debug …` prints, and what you did")
 
 
 def _versions() -> str:
-    import zmq
-
     from zchat import __version__
 
-    python = ".".join(map(str, sys.version_info[:3]))
-    return f"zchat {__version__} (libzmq {zmq.zmq_version()}, pyzmq {zmq.__version__}, Python {python})"
+    try:
+        import zmq
+    except Exception as error:  # an installation that is not whole
+        libraries = f"no pyzmq: {error}"
+    else:
+        libraries = f"libzmq {zmq.zmq_version()}, pyzmq {zmq.__version__}"
+    return f"zchat {__version__} ({libraries}, Python {'.'.join(map(str, sys.version_info[:3]))})"
 
 
 def _suggestion(typed: str) -> str:

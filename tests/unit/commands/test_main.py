@@ -1,7 +1,10 @@
 """The root of the commands and what errors end with (zchat/__main__.py)."""
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -21,9 +24,13 @@ from zchat.common.errors import (
 )
 
 
-def run(*arguments: str) -> tuple[int, str, str]:
+def run(*arguments: str, **environment: str) -> tuple[int, str, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "zchat", *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "zchat", *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -114,9 +121,64 @@ def test_a_bug_is_reported_in_two_lines(
 ) -> None:
     assert ended(ZeroDivisionError("\x1b"), monkeypatch) == 70
     what, how = capsys.readouterr().err.splitlines()
-    assert what.startswith("zchat: this is a bug in zchat ")
-    assert "ZeroDivisionError: \\x1b (test_main.py:" in what
+    assert re.fullmatch(
+        r"zchat: this is a bug in zchat [\d.]+ \(libzmq 4.*, Python 3.*\): "
+        r"ZeroDivisionError: \\x1b \(zchat/__main__\.py:\d+\)",
+        what,
+    )
     assert "zchat --debug" in how
+
+
+@pytest.mark.parametrize("options", [(), ("--debug",)])
+def test_a_bug_below_is_found_where_zchat_met_it(options: tuple[str, ...], tmp_path: Path) -> None:
+    """An installation that is not whole, for example."""
+    (tmp_path / "zmq.py").write_text("raise ZeroDivisionError('\x1b[31m')")
+    path = os.pathsep.join([str(tmp_path), str(Path(zchat.__file__).parents[1])])
+    key = "a" * 51 + "q"
+    code, out, err = run(*options, "link", "--link", f"zchat://h:1/{key}", PYTHONPATH=path)
+    assert (code, out) == (70, "")
+    assert "no pyzmq: \\x1b[31m" in err
+    assert re.search(r"ZeroDivisionError: \\x1b\[31m \(zchat/common/keys\.py:\d+\)\n", err)
+    assert err.count("\n") == 2 or options
+    assert ("Traceback" in err) is bool(options)
+    assert "\x1b" not in err
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("--version",), ("users", "--help")])
+def test_a_disk_without_room_is_no_bug(arguments: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "zchat", *arguments], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, b"zchat: cannot write: No space left on device\n")
+
+
+def test_nothing_is_said_where_nobody_hears() -> None:
+    for redirection in ("2>/dev/full", "2>&-"):
+        for arguments, code in (("sned", 2), ("users --link x", 2)):
+            done = subprocess.run(
+                f"exec {sys.executable} -m zchat {arguments} {redirection}",
+                shell=True,
+                capture_output=True,
+                check=False,
+            )
+            assert (done.returncode, done.stdout, done.stderr) == (code, b"", b"")
+
+
+def test_a_reader_that_has_gone() -> None:
+    for arguments in ("--help", "--version", "context list --help"):
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m zchat {arguments} | true; exit ${{PIPESTATUS[0]}}"],
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_interrupted_while_it_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    path = os.pathsep.join([str(tmp_path), str(Path(zchat.__file__).parents[1])])
+    assert run("users", PYTHONPATH=path) == (130, "", "")
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("\x1b"), Unreachable("nobody there")])
