@@ -3,18 +3,12 @@
 import click
 
 from zchat.client import contexts
+from zchat.client.commands import completing
 from zchat.client.commands.formats import context_json, context_text
 from zchat.client.commands.offline import put
 from zchat.client.commands.options import json_option
 from zchat.common.errors import ConfigurationError
 from zchat.common.text import say
-
-
-def _offered(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    try:
-        return [name for name in contexts.names() if name.startswith(typed)]
-    except ConfigurationError:
-        return []
 
 
 @click.group()
@@ -56,7 +50,7 @@ def list_(as_json: bool) -> None:
 
 
 @context.command()
-@click.argument("name", metavar="NAME", shell_complete=_offered)
+@click.argument("name", metavar="NAME", shell_complete=completing.broker)
 def use(name: str) -> None:
     """Make NAME the current context.
 
@@ -68,7 +62,7 @@ def use(name: str) -> None:
 
 
 @context.command()
-@click.argument("name", metavar="NAME", shell_complete=_offered)
+@click.argument("name", metavar="NAME", shell_complete=completing.broker)
 def remove(name: str) -> None:
     """Forget the context NAME. Keys and cursors stay, so connecting again is the same nick again.
 

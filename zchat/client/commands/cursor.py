@@ -2,6 +2,7 @@
 
 import click
 
+from zchat.client.commands import completing
 from zchat.client.commands.formats import cursor_json, cursor_text
 from zchat.client.commands.offline import put
 from zchat.client.commands.options import Caller, client_options, json_option
@@ -53,7 +54,7 @@ def list_(caller: Caller, as_json: bool) -> None:
 @cursor.command("set")
 @client_options
 @json_option
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completing.cursor)
 @click.argument("pos", type=click.IntRange(0, 2**53 - 1), metavar="POS")
 def set_(caller: Caller, as_json: bool, name: str, pos: int) -> None:
     """Say that everything is done up to the message with the position POS.
@@ -77,7 +78,7 @@ def set_(caller: Caller, as_json: bool, name: str, pos: int) -> None:
 @cursor.command()
 @client_options
 @json_option
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=completing.cursor)
 def delete(caller: Caller, as_json: bool, name: str) -> None:
     """Delete the cursor NAME: the next tail with that name begins anew.
 

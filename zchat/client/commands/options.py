@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from zchat.client import identity
+from zchat.client.commands import completing
 from zchat.client.commands.addresses import with_remedy
 from zchat.client.identity import Asked, Identity
 from zchat.common import limits, settings
@@ -143,7 +144,12 @@ _OPTIONS = (
     click.option("--nick", metavar="NICK", help="Who you are (ZCHAT_NICK)."),
     click.option("--key-file", metavar="FILE", help="Your secret key, when it is not kept here (ZCHAT_KEY)."),
     click.option("--link", metavar="LINK", help="Which broker, zchat://HOST:PORT/KEY (ZCHAT_LINK)."),
-    click.option("--context", metavar="NAME", help="Which broker, by its name here (ZCHAT_CONTEXT)."),
+    click.option(
+        "--context",
+        metavar="NAME",
+        shell_complete=completing.broker,
+        help="Which broker, by its name here (ZCHAT_CONTEXT).",
+    ),
     click.option("-i", "--interface", metavar="ADDR", help="Address of a broker whose key is known here."),
     click.option(
         "-p",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from zchat.client.commands import lines
+from zchat.client.commands import completing, lines
 from zchat.client.commands.addresses import quoted
 from zchat.client.commands.feed import Feed
 from zchat.client.commands.options import Caller, client_options, json_option, session
@@ -55,7 +55,7 @@ class _One(NamedTuple):
 @click.option("-m", "--message", metavar="TEXT", help="The text, in place of the arguments or stdin.")
 @click.option("--lines", "as_lines", is_flag=True, help="Send each line of stdin as a message.")
 @click.option("--id", metavar="KEY", help="Your id for the message; repeating it with its id is safe.")
-@click.argument("to", metavar="TO")
+@click.argument("to", metavar="TO", shell_complete=completing.to)
 @click.argument("words", nargs=-1, metavar="[TEXT]...", type=click.UNPROCESSED)
 def send(
     caller: Caller,

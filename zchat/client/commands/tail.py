@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 from msgspec import Struct
 
-from zchat.client.commands import past
+from zchat.client.commands import completing, past
 from zchat.client.commands.addresses import Chosen, address
 from zchat.client.commands.formats import message_json, message_text, notice_json, notice_text
 from zchat.client.commands.options import Caller, client_options, json_option, session
@@ -51,7 +51,10 @@ class _Wanted(Struct, frozen=True):
     "--since", type=SINCE, metavar="TIME", help="Begin with those since TIME (10m, 2h, 3d, a date)."
 )
 @click.option("--after", type=click.IntRange(0), metavar="POS", help="Begin with all after that position.")
-@click.option("--cursor", metavar="NAME", help="Go on where the cursor NAME is, and move it.")
+@click.option(
+    "--cursor", metavar="NAME", shell_complete=completing.cursor,
+    help="Go on where the cursor NAME is, and move it.",
+)  # fmt: skip
 @click.option("--peek", is_flag=True, help="Do not move the cursor: zchat cursor set does.")
 @click.option("--count", type=click.IntRange(1), metavar="N", help="End after N messages.")
 @click.option(
@@ -61,7 +64,7 @@ class _Wanted(Struct, frozen=True):
 @click.option("--no-follow", is_flag=True, help="Print what there is, and end.")
 @click.option("--events", is_flag=True, help="Also who joins, leaves, comes and goes, and new topics.")
 @click.option("--not-mine", is_flag=True, help="Without what you wrote yourself.")
-@click.argument("to", nargs=-1, metavar="[TO]...")
+@click.argument("to", nargs=-1, metavar="[TO]...", shell_complete=completing.to)
 def tail(
     caller: Caller,
     as_json: bool,
