@@ -274,6 +274,8 @@ def test_lines_killed_at_random_moments_are_there_once_and_in_order(
         ("zchat send general < /dev/null", 2, "nothing to send: stdin is empty"),
         ("zchat send general <&-", 2, "nothing to send: stdin is empty"),
         ("zchat send --lines general <&-", 2, "nothing to send: stdin is empty"),
+        ("zchat send general 0>/dev/null", 2, "cannot read stdin: Bad file descriptor"),
+        ("zchat send --lines general 0>/dev/null", 2, "cannot read stdin: Bad file descriptor"),
         ("printf 'ab\\377' | zchat send general", 2, "the input is not UTF-8: byte 0xff at offset 2"),
         ("printf 'one\\nab\\377\\n' | zchat send --lines general", 2,
          "line 2: the input is not UTF-8: byte 0xff at offset 6. Lines stored: 1"),

@@ -10,7 +10,7 @@ from zchat.client.commands.lines import Line, Splitter
 from zchat.client.messages import Sent
 from zchat.common import limits
 from zchat.common.codes import Refusal
-from zchat.common.errors import OutcomeUnknown, Refused
+from zchat.common.errors import ConfigurationError, OutcomeUnknown, Refused
 
 Answer = Sent | Exception | None  # None: none ever
 
@@ -102,6 +102,26 @@ def test_a_bad_line_is_refused_after_those_before_it_are_stored(bad: bytes, reas
         asyncio.run(Run(broker).feed.run(lines(b"1\n2\n" + bad + b"\n4\n")))
     assert raised.value.exit_code == code
     assert len(broker.posted) == 2
+
+
+def test_an_input_that_breaks_off() -> None:
+    async def breaking() -> AsyncIterator[Line]:
+        async for line in lines(b"1\n\n2\n"):
+            yield line
+        raise ConfigurationError("cannot read stdin: Input/output error")
+
+    with pytest.raises(FeedStopped, match=r"^line 4: cannot read stdin: .*. Lines stored: 2$") as raised:
+        asyncio.run(Run(Broker()).feed.run(breaking()))
+    assert raised.value.exit_code == 2
+
+
+def test_a_report_that_cannot_be_written() -> None:
+    async def full(_: Sent) -> None:
+        raise ConfigurationError("cannot write to stdout: No space left on device")
+
+    feed = Feed(Broker(), "logs", "K", None, full)
+    with pytest.raises(OutcomeUnknown, match=r"^cannot write to stdout: .* Lines stored: 1; nobody knows"):
+        asyncio.run(feed.run(lines(b"1\n2\n")))
 
 
 def test_no_answer_in_time() -> None:

@@ -11,7 +11,7 @@ from zchat.common.errors import ConfigurationError, OutcomeUnknown, Refused, Zch
 if TYPE_CHECKING:
     from zchat.client.messages import Sent
 
-_UNSETTLED_MAX = 1024  # messages; after a refusal no more than these can still be stored
+_UNSETTLED_MAX = 1024  # messages and a few; after a refusal no more than these can still be stored
 
 
 class FeedStopped(ZchatError):
@@ -68,12 +68,13 @@ class Feed:
             await _cancelled(reading)
 
     async def _post_all(self, lines: AsyncIterator[Line]) -> None:
-        number = 0
+        number = 1  # of the line that is being read or posted
         try:
             async for line in lines:
                 number = line.number
                 if not line.blank():
                     await self._posted.put(_Posted(number, await self._post(line)))
+                number += 1
             await self._posted.put(None)
         except Exception as error:
             await self._posted.put(_Posted(number, error))
