@@ -250,7 +250,7 @@ def test_a_broker_with_another_key(run: Zchat, broker: Broker) -> None:
 def test_an_address_whose_key_is_not_known(run: Zchat, broker: Broker) -> None:
     done = run(["send", "-i", "127.0.0.1", "-p", str(broker.port), "general", "hi"])
     assert done.returncode == 4
-    assert f"no key known for 127.0.0.1:{broker.port}; ask there for the link" in done.stderr
+    assert f"no key known for 127.0.0.1:{broker.port}; ask for `zchat link` there" in done.stderr
 
 
 def test_the_broker_of_this_account_needs_no_link(
