@@ -14,6 +14,7 @@ import click
 
 from zchat.common import limits, links, settings
 from zchat.common.errors import CannotStart, ConfigurationError
+from zchat.common.text import say
 
 _HOST = "127.0.0.1"
 _PORT_MAX = 65534
@@ -43,8 +44,7 @@ Examples:
     help=f"Port for requests, {limits.PORT} if not given; the next one is used too.",
 )  # fmt: skip
 @click.option(
-    "--advertise", metavar="HOST[:PORT]", default=lambda: settings.broker().advertise,
-    help="What the join link says, when not where it listens.",
+    "--advertise", metavar="HOST[:PORT]", help="What the join link says, when not where it listens.",
 )  # fmt: skip
 @click.option(
     "--data-dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
@@ -79,10 +79,10 @@ def broker(
 
     log = _logger(log_level, log_file or _set_path(settings.broker().log_file))
     host, port = _listen(host, port)
-    address = _address(host)
+    address, advertised = _address(host), _advertised(advertise)
     directory = Directory(data_dir or settings.broker_dir())
     key = directory.key()
-    link, guessed = _link(address, port, advertise, key.public)
+    link, guessed = _link(address, port, advertised, key.public)
     _allow_many_connections()
 
     def say_ready() -> None:
@@ -134,10 +134,12 @@ def _address(host: str) -> str:
         raise CannotStart(f"{host!r} is no address of this machine") from None
 
 
-def _link(address: str, port: int, advertise: str | None, key: str) -> tuple[links.Link, bool]:
+def _link(
+    address: str, port: int, advertised: tuple[str, int | None] | None, key: str
+) -> tuple[links.Link, bool]:
     """The link to print, and whether its host is only a guess."""
-    if advertise:
-        host, advertised_port = _split(advertise)
+    if advertised:
+        host, advertised_port = advertised
         return links.Link(host, advertised_port or port, key), False
     if ipaddress.ip_address(address.partition("%")[0]).is_unspecified:
         return links.Link(_guess(), port, key), True
@@ -151,28 +153,31 @@ def _listen(host: str | None, port: int | None) -> tuple[str, int]:
     listen = listen or settings.broker().listen
     if listen is None:
         return host or _HOST, port or limits.PORT
-    try:
-        set_host, set_port = _split(listen)
-    except click.BadParameter:
-        raise ConfigurationError(f"{origin} is not HOST:PORT: {listen!r}") from None
+    set_host, set_port = _split(listen, origin)
     if set_port is not None and not 1 <= set_port <= _PORT_MAX:
         raise ConfigurationError(f"{origin}: the port is from 1 to {_PORT_MAX}")
     return host or set_host, port or set_port or limits.PORT
+
+
+def _advertised(option: str | None) -> tuple[str, int | None] | None:
+    """What the link is to say, if that was said."""
+    text = option or settings.broker().advertise
+    return _split(text, "--advertise" if option else "advertise in config.toml") if text else None
 
 
 def _set_path(setting: str | None) -> Path | None:
     return None if setting is None else settings.path_in(setting)
 
 
-def _split(advertise: str) -> tuple[str, int | None]:
-    """HOST[:PORT], an IPv6 address in brackets."""
+def _split(text: str, origin: str) -> tuple[str, int | None]:
+    """HOST[:PORT], an IPv6 address in brackets. Raises ConfigurationError with who said it."""
     try:
-        parts = urlsplit(f"//{advertise}")
+        parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.path or parts.username:
-        raise click.BadParameter(f"not HOST[:PORT]: {advertise}", param_hint="--advertise")
+    if not host or port == 0 or parts.netloc != text or "@" in text or any(map(str.isspace, text)):
+        raise ConfigurationError(f"{origin} is neither HOST nor HOST:PORT: {text!r}")
     return host, port
 
 
@@ -189,9 +194,9 @@ def _guess() -> str:
 def _say_who_gets_in(address: str, guessed: bool) -> None:
     if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
         return
-    click.echo("zchat: listening beyond this machine: anyone with the link can register.", err=True)
+    say("listening beyond this machine: anyone with the link can register.")
     if guessed:
-        click.echo("zchat: the host in the link is a guess; --advertise HOST says which.", err=True)
+        say("the host in the link is a guess; --advertise HOST says which.")
 
 
 def _allow_many_connections() -> None:
