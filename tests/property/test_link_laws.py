@@ -3,6 +3,7 @@
 import ipaddress
 from base64 import b32encode
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from zmq.utils import z85
@@ -41,6 +42,21 @@ def test_a_link_may_be_typed_otherwise(link: links.Link) -> None:
     assert links.parse(f"zchat://{authority.rpartition(':')[0]}/{key}") == standard
 
 
+@given(link=LINKS)
+def test_a_host_is_the_one_of_a_link(link: links.Link) -> None:
+    assert links.host(link.host) == links.host(links.authority(link.host, 1).rpartition(":")[0]) == link.host
+
+
+@given(text=ANY_TEXT | st.text("zchat:/[]0a1%. @\x1b", max_size=6))
+def test_any_text_is_a_host_or_refused(text: str) -> None:
+    try:
+        host = links.host(text)
+    except ConfigurationError:
+        return
+    link = links.Link(host, 1, keys.from_base32("a" * 52))
+    assert links.parse(str(link)) == link
+
+
 @given(link=LINKS, port=st.integers(0, 99_999) | st.sampled_from([0, 1, 65535, 65536]))
 def test_a_port_is_between_1_and_65535(link: links.Link, port: int) -> None:
     wanted = link._replace(port=port)
@@ -62,6 +78,14 @@ def test_a_link_with_a_mistake_is_another_one_or_none(link: links.Link, data: st
 @given(text=ANY_TEXT | ANY_TEXT.map("zchat://".__add__) | ANY_TEXT.map(lambda t: f"zchat://h:1/{t:2<52}"))
 def test_any_text_is_a_link_or_refused(text: str) -> None:
     parsed(text)
+
+
+@given(key=KEYS, nick=st.from_regex(r"[a-z]{1,8}", fullmatch=True))
+def test_an_exported_key_is_no_link_and_never_quoted(key: str, nick: str) -> None:
+    text = f"zchat-key://{nick}@h:1/{keys.to_base32(key)}/{keys.to_base32(key)}"
+    with pytest.raises(ConfigurationError) as raised:
+        links.parse(f" {text}\n")
+    assert "zchat key import" in str(raised.value) and keys.to_base32(key) not in str(raised.value)
 
 
 @given(key=KEYS)

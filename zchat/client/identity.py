@@ -176,10 +176,11 @@ def _links_set() -> Iterator[tuple[str, Callable[[str], Link], str | None]]:
 
 def _link_at(asked: Asked, known: Link | None) -> Link:
     """The broker at the address of -i and -p. `known` is what another option names: the key is its."""
+    with _said_by("-i"):
+        named = links.host(asked.interface) if asked.interface else None
     if known is not None:
-        host, port = asked.interface or known.host, asked.port or known.port
-        return Link(host.strip("[]"), port, known.key)
-    host, port = (asked.interface or _DEFAULT_HOST).strip("[]"), asked.port or limits.PORT
+        return Link(named or known.host, asked.port or known.port, known.key)
+    host, port = named or _DEFAULT_HOST, asked.port or limits.PORT
     found = _context_at(host, port)
     local = None if found is not None else local_link()
     if found is None and local is None:

@@ -6,9 +6,8 @@ from typing import NamedTuple
 from zchat.common import keys, limits
 from zchat.common.errors import ConfigurationError
 
-_LINK = re.compile(
-    r"zchat://(?P<host>\[[0-9A-Fa-f:.%a-z]+\]|[^\s/:\[\]]+)(?::(?P<port>[0-9]{1,5}))?/(?P<key>[a-zA-Z2-7]{52})/?"
-)
+_HOST = r"\[[0-9A-Fa-f:.%a-z]+\]|[^\s/:@?#\[\]]+"
+_LINK = re.compile(rf"zchat://(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?/(?P<key>[a-zA-Z2-7]{{52}})/?")
 
 
 class Link(NamedTuple):
@@ -28,10 +27,22 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def host(typed: str) -> str:
+    """A name or an address, IPv6 with or without brackets, as it stands in a Link; raises ConfigurationError
+    for anything else."""
+    name = typed.strip("[]")
+    written = f"[{name}]" if ":" in name else name
+    if name.count(":") == 1 or not name.isprintable() or not re.fullmatch(_HOST, written):
+        raise ConfigurationError(f"neither a name nor an address: {typed!r}")
+    return name
+
+
 def parse(text: str) -> Link:
     """The parts of a link; raises ConfigurationError with what is wrong about it."""
+    if text.strip().startswith("zchat-key:"):  # a secret, never to be quoted
+        raise ConfigurationError("that is an exported key and not a link: zchat key import takes it")
     match = _LINK.fullmatch(text.strip())
-    if match is None:
+    if match is None or not match[0].isprintable():
         raise ConfigurationError(
             f"not a zchat link: {text!r}. It looks like zchat://HOST:PORT/KEY, as the broker prints it."
         )

@@ -49,6 +49,14 @@ def test_an_address_has_the_key_of_the_local_broker(tmp_path: Path, monkeypatch:
     assert identity.find_link(Asked(port=9300)) == Link("127.0.0.1", 9300, KEY)
 
 
+@pytest.mark.parametrize("typed", ["h:1", "a b", "a/b", "a@b", "tcp://h", "[", "h\x1b", "10.0.0.1:9300"])
+def test_an_address_that_is_none(typed: str, tmp_path: Path) -> None:
+    local_broker(tmp_path, LINK)
+    with pytest.raises(ConfigurationError) as raised:
+        identity.find_link(Asked(interface=typed))
+    assert str(raised.value) == f"-i: neither a name nor an address: {typed!r}"
+
+
 def test_an_address_without_a_known_key_is_refused() -> None:
     with pytest.raises(
         WrongIdentity, match=r"no key known for 10\.0\.0\.1:9300; ask for `zchat link`"
