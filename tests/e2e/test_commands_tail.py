@@ -193,6 +193,27 @@ def test_interrupted(run: Zchat, number: signal.Signals) -> None:
     assert tail.err.rest() == ["zchat: registered as bob"]
 
 
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN])
+def test_a_terminal_that_was_closed(run: Zchat, handler: signal.Handlers) -> None:
+    """It says that it leaves; with nohup it stays."""
+    send(run, "general", "ready")
+    tail = subprocess.Popen(
+        [sys.executable, "-m", "zchat", "tail", "--count", "2", "general"],
+        env=run.environment("bob"),
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, handler),
+    )
+    with tail:
+        assert tail.stdout is not None and b"ready" in tail.stdout.readline()
+        tail.send_signal(signal.SIGHUP)
+        if handler is signal.SIG_DFL:
+            assert tail.wait(DEADLINE_S) == 128 + signal.SIGHUP
+            assert "* bob" not in run(["users"]).stdout
+        else:
+            send(run, "general", "one more")
+            assert tail.wait(DEADLINE_S) == 0
+
+
 @pytest.mark.parametrize("follow", [[], ["--no-follow"]])
 def test_it_ends_when_its_reader_has_gone(run: Zchat, follow: list[str]) -> None:
     """With nothing more to print, and so nothing to notice it by."""

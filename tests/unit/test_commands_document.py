@@ -115,7 +115,8 @@ def exit_codes() -> set[int]:
         errors += error.__subclasses__()
         if error is not running.Interrupted:
             codes.add(error.exit_code)
-    return codes | {row.exit_code for row in Refusal} | {128 + int(number) for number in running._SIGNALS}
+    signals = {*running._SIGNALS, signal.SIGHUP}  # that one is left out where it is ignored
+    return codes | {row.exit_code for row in Refusal} | {128 + int(number) for number in signals}
 
 
 # ---- what the document says -------------------------------------------------------------------------------

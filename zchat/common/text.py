@@ -1,12 +1,17 @@
 """Text for a terminal: what a foreign character would do there is shown instead, never done."""
 
 import contextlib
+import re
 import sys
 import unicodedata
 
 _OBEYED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories that a terminal obeys or that reorder a line: controls, format and bidi characters, lone
 surrogates, separators of lines and paragraphs."""
+
+_BESIDE_JOINER = "[\u0300-\u1fff\u2600-\ud7ff\uf900-\U0010ffff]"
+_JOINER = re.compile(f"(?<={_BESIDE_JOINER})([\u200c\u200d])(?={_BESIDE_JOINER})")
+"""Zero-width joiner and non-joiner where scripts and emoji need them; elsewhere they only hide something."""
 
 _TAB = " " * 4
 
@@ -16,7 +21,8 @@ def shown(text: str) -> str:
     `\u202e`. A newline stays one (so does CR LF), a tab becomes spaces."""
     if text.isprintable():
         return text
-    return "".join(map(_visible, text.replace("\r\n", "\n")))
+    pieces = _JOINER.split(text.replace("\r\n", "\n"))  # every other one is a joiner in its place
+    return "".join(one if place % 2 else "".join(map(_visible, one)) for place, one in enumerate(pieces))
 
 
 def one_line(text: str) -> str:

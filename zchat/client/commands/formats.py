@@ -112,9 +112,9 @@ def dated_text(message: Message) -> str:
 def rooms_text(rooms: Sequence["Room"]) -> str:
     """Rooms, a line each: the name, how many members there are, and the topic, below each other."""
     listed = [(f"#{one_line(room.name)}", f"{room.members}", one_line(room.topic)) for room in rooms]
-    widths = [max((_cells(row[column]) for row in listed), default=0) for column in (0, 1)]
+    widths = [max((cells(row[column]) for row in listed), default=0) for column in (0, 1)]
     lines = (
-        f"{name}{' ' * (widths[0] - _cells(name))}  {members:>{widths[1]}}  {topic}".rstrip()
+        f"{name}{' ' * (widths[0] - cells(name))}  {members:>{widths[1]}}  {topic}".rstrip()
         for name, members, topic in listed
     )
     return "".join(f"{line}\n" for line in lines)
@@ -211,7 +211,7 @@ def _entry(
     )
 
 
-def _cells(text: str) -> int:
+def cells(text: str) -> int:
     """How wide a terminal shows the text: ideographs and most emoji take two cells, combining marks none."""
     wide = sum(east_asian_width(one) in "WF" for one in text)
     return len(text) + wide - sum(category(one) in ("Mn", "Me") for one in text)

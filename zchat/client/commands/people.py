@@ -1,10 +1,9 @@
 """Lists of people and rooms, as the chat shows them."""
 
-import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from zchat.client.commands.formats import rooms_text
+from zchat.client.commands.formats import cells, rooms_text
 from zchat.common.text import one_line
 
 if TYPE_CHECKING:
@@ -63,17 +62,6 @@ def starred_rooms_text(rooms: Sequence["Room"], joined: Collection[str]) -> str:
     return "".join(
         f"{'*' if room.name in joined else ' '} {line}" for room, line in zip(rooms, lines, strict=True)
     )
-
-
-def cells(text: str) -> int:
-    """How many cells of a terminal the text takes, near enough for names."""
-    return sum(_cells(character) for character in one_line(text))
-
-
-def _cells(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _columns(rows: Sequence[str]) -> str:

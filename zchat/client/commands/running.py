@@ -11,7 +11,9 @@ from typing import Any, TypeVar
 from zchat.common.errors import ZchatError
 
 T = TypeVar("T")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
+    _SIGNALS.append(signal.SIGHUP)
 
 
 class Interrupted(ZchatError):
@@ -23,8 +25,8 @@ class Interrupted(ZchatError):
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """The result of the coroutine. SIGINT and SIGTERM cancel it: what it raises then is raised here, and
-    Interrupted when that is only its cancellation."""
+    """The result of the coroutine. SIGINT, SIGTERM and SIGHUP cancel it: what it raises then is raised here,
+    and Interrupted when that is only its cancellation."""
     atexit.register(gc.freeze)  # no search for garbage in a process that ends: it takes longer than a send
     return asyncio.run(_heeding_signals(work))
 
