@@ -71,13 +71,18 @@ def save(link: Link) -> str:
     A broker that is known by its key has moved: its context gets the new address. A new one is called by its
     host. Raises ConfigurationError when that cannot be written.
     """
-    known = _readable()
-    name = next((name for name, one in known.items() if one.key == link.key), None) or _new_name(link)
-    if known.get(name) != link:
+    name = of(link.key)
+    if name is None or link_of(name) != link:
+        name = name or _new_name(link)
         _write(_path(name), str(link))
     if current() is None:
         _write(_current_path(), name)
     return name
+
+
+def of(key: str) -> str | None:
+    """The name of the context of the broker with this public key (Z85), if there is one."""
+    return next((name for name, link in _readable().items() if link.key == key), None)
 
 
 def at(host: str, port: int) -> Link | None:

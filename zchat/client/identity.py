@@ -199,7 +199,10 @@ def _context_at(host: str, port: int) -> Link | None:
 
 def _key_file(asked: Asked) -> Path | None:
     if asked.key_file is not None:
-        return Path(asked.key_file)
+        path = Path(asked.key_file)
+        if asked.key_file.startswith("zchat-key:") or (len(asked.key_file) in (40, 52) and not path.exists()):
+            raise ConfigurationError("--key-file is the name of a file; ZCHAT_KEY can have the key itself")
+        return path
     chosen = settings.client().key_file
     return None if chosen is None else settings.path_in(chosen)
 

@@ -91,7 +91,7 @@ def import_(file: Path | None) -> None:
     except OSError as error:
         raise ConfigurationError(f"cannot write the key {target}: {files.why(error)}") from None
     who.remember()
-    name = contexts.save(exported.link)
+    name = contexts.of(exported.link.key) or contexts.save(exported.link)  # here its address may be another
     at = links.authority(exported.link.host, exported.link.port)
     say(f"you are {exported.nick} at {at} (context {name}), key {keys.fingerprint(who.key().public)}")
     default = identity.default_nick(exported.link)

@@ -1,0 +1,160 @@
+"""whoami, link, key and context as processes: what they say, and what they leave alone."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.e2e.programs import DEADLINE_S, Broker, Zchat
+from zchat.common import keys, links
+
+COMMANDS = [["whoami"], ["link"], ["context", "list"], ["key", "path"], ["key", "export"]]
+
+
+def on_a_terminal(arguments: Sequence[str], environment: dict[str, str]) -> "pexpect.spawn[str]":
+    return pexpect.spawn(
+        sys.executable, ["-m", "zchat", *arguments], env=environment, timeout=DEADLINE_S, encoding="utf-8"
+    )
+
+
+def whole(terminal: "pexpect.spawn[str]") -> tuple[int | None, str]:
+    """The exit code, and all that was shown."""
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert isinstance(terminal.before, str)
+    return terminal.exitstatus, terminal.before.replace("\r\n", "\n")
+
+
+@pytest.fixture
+def run(run: Zchat, broker: Broker) -> Zchat:
+    """Ann is registered, and the broker is one of her contexts."""
+    assert run(["connect", broker.link]).returncode == 0
+    return run
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_json_is_an_object_a_line_and_no_broker_is_needed(
+    command: list[str], run: Zchat, broker: Broker
+) -> None:
+    broker.kill()
+    done = run([*command, "--json"])
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = done.stdout.splitlines()
+    assert isinstance(json.loads(line), dict)
+    assert run(command).returncode == 0
+
+
+def test_a_link_has_parts(run: Zchat, broker: Broker) -> None:
+    found = json.loads(run(["link", "--json"]).stdout)
+    key = broker.link.rpartition("/")[2]
+    assert found == {"link": broker.link, "host": "127.0.0.1", "port": broker.port, "key": key}
+
+
+def test_the_fingerprint_is_of_the_public_key(run: Zchat) -> None:
+    secret = Path(run(["key", "path"]).stdout.strip()).read_text().strip()
+    shown = json.loads(run(["whoami", "--json"]).stdout)
+    assert shown["fingerprint"] == keys.fingerprint(keys.from_secret(secret).public)
+    elsewhere = json.loads(run(["whoami", "--json"], nick="ann", ZCHAT_KEY=keys.to_base32(secret)).stdout)
+    assert elsewhere == shown | {"key": "ZCHAT_KEY"}
+    assert run(["key", "path"], ZCHAT_KEY=secret).returncode == 1
+    exported = run(["key", "export"], ZCHAT_KEY=secret).stdout
+    assert exported == run(["key", "export"]).stdout
+
+
+def test_nobody_is_asked_who_they_are(run: Zchat) -> None:
+    """Not even at a terminal: the question is what is known here."""
+    environment = run.environment(None)
+    for command in (["whoami"], ["key", "path"], ["key", "export"]):
+        code, shown = whole(on_a_terminal(command, environment))
+        assert (code, shown.partition("? ")[0]) == (2, "zchat: which nick")
+
+
+def test_a_key_on_a_terminal_is_said_to_be_secret(run: Zchat) -> None:
+    code, shown = whole(on_a_terminal(["key", "export"], run.environment("ann")))
+    line, warning = shown.splitlines()
+    assert (code, warning) == (0, "zchat: whoever has this line is ann at this broker")
+    terminal = on_a_terminal(["key", "import"], run.environment("laptop"))
+    terminal.expect_exact("paste the line")
+    terminal.sendline(line)
+    terminal.sendeof()
+    code, shown = whole(terminal)
+    assert code == 0
+    assert "zchat: you are ann at 127.0.0.1:" in shown
+
+
+def test_an_import_leaves_nick_and_address_as_they_are(run: Zchat, broker: Broker) -> None:
+    exported = run(["key", "export"]).stdout
+    name_here = broker.link.replace("127.0.0.1", "localhost")
+    assert run(["connect", name_here], nick="bob").returncode == 0
+    taken = run(["key", "import"], nick="bob", input=exported, ZCHAT_NICK="")
+    assert taken.returncode == 0
+    told, kept = taken.stderr.splitlines()
+    assert told.startswith(f"zchat: you are ann at 127.0.0.1:{broker.port} (context localhost), key ")
+    assert kept == "zchat: with --nick ann, that is; without it you stay bob"
+    assert json.loads(run(["context", "list", "--json"], nick="bob").stdout)["link"] == name_here
+    for nick in ("bob", "ann"):
+        arguments = ["send", "--nick", nick] if nick == "ann" else ["send"]
+        assert run([*arguments, "general", "hi"], nick="bob", ZCHAT_NICK="").returncode == 0
+    found = run(["history", "--json", "general"]).stdout.splitlines()
+    assert [json.loads(line)["from"] for line in found] == ["bob", "ann"]
+
+
+def test_a_file_with_an_exported_key(run: Zchat, tmp_path: Path) -> None:
+    file = tmp_path / "key.txt"
+    file.write_text(run(["key", "export"]).stdout)
+    assert run(["key", "import", str(file)], nick="laptop").returncode == 0
+    secret = file.read_text().strip().rpartition("/")[2]
+    for damage in (secret[:-1], secret.upper() + "A", "1" * 52):
+        file.write_text(file.read_text().strip().rpartition("/")[0] + f"/{damage}\n")
+        done = run(["key", "import", str(file)], nick="desktop")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "not an exported key" in done.stderr
+        assert damage[:20] not in done.stderr
+    assert not (tmp_path / "users" / "desktop").exists()
+
+
+def test_an_exported_key_in_the_wrong_place_is_not_shown(run: Zchat) -> None:
+    exported = run(["key", "export"]).stdout.strip()
+    secret = exported.rpartition("/")[2]
+    for done in (
+        run(["connect", exported]),
+        run(["users", "--link", exported]),
+        run(["users"], ZCHAT_LINK=exported),
+        run(["users"], ZCHAT_KEY=exported),
+        run(["users", "--key-file", exported]),
+        run(["users", "--key-file", secret]),
+    ):
+        assert done.returncode == 2
+        assert done.stderr.startswith("zchat: ") and done.stderr.count("\n") == 1
+        assert secret not in done.stderr
+
+
+def test_a_context_can_be_renamed_by_its_file(run: Zchat, broker: Broker) -> None:
+    directory = Path(run.environment("ann")["ZCHAT_CONFIG_DIR"]) / "client" / "contexts"
+    (directory / "127.0.0.1").rename(directory / "office")
+    gone = run(["users"], ZCHAT_LINK="")
+    assert gone.returncode == 2
+    assert "the current context: there is no context 127.0.0.1. There are: office" in gone.stderr
+    assert run(["context", "use", "office"]).returncode == 0
+    assert run(["users"], ZCHAT_LINK="").returncode == 0
+    assert run(["connect", broker.link]).returncode == 0
+    assert json.loads(run(["context", "list", "--json"]).stdout)["name"] == "office"
+    assert run(["context", "remove", "office"]).returncode == 0
+    assert os.listdir(directory) == []
+    assert run(["context", "list"]).stdout == ""
+
+
+def test_the_same_broker_is_no_contradiction(run: Zchat, broker: Broker) -> None:
+    port = str(broker.port)
+    same = ["--link", broker.link, "--context", "127.0.0.1", "-i", "127.0.0.1", "-p", port]
+    assert run(["users", *same]).returncode == 0
+    assert run(["connect", *same, broker.link]).returncode == 0
+    other = str(links.parse(broker.link)._replace(port=1))
+    for arguments in (["--link", other], ["-p", "1"], ["-i", "::1"]):
+        done = run(["connect", *arguments, broker.link])
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "two" in done.stderr
