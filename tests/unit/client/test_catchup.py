@@ -144,3 +144,18 @@ def test_a_room_that_is_followed_no_longer_and_not_in_the_next_list_is_not_waite
     assert not is_told(play)
     play.happen(HeadsPublished("nonce3", wire.Heads(1, 0, 9, [], "")))
     assert is_told(play)
+
+
+def test_a_room_that_was_left_meanwhile_and_is_followed_is_complete_up_to_the_floor() -> None:
+    """#general was left at 7, and the answer lost; the floor is beyond."""
+    play = Play(snapshot=BEFORE._replace(floor=8), resume=True)
+    play.happen(FollowChanged(1, ["general"]), Started(), HandshakeSucceeded())
+    play.ask(2, wire.Leave(0, 0, "general"))
+    play.answer(welcome(1, (), floor=8, as_of=8))
+    play.answer(wire.Followed(1, 2, 8, [wire.Head(GENERAL, 7, 7)], "nonce2"))
+    play.answer(wire.Done(1, 1, 0))
+    assert not is_told(play)
+    play.page(
+        1, 3, GENERAL, 7, segment(GENERAL, 5, 6, said("bob", "a")), segment(GENERAL, 6, 7, wire.Left("ann"))
+    )
+    assert is_told(play)

@@ -327,7 +327,9 @@ class Reading:
             self.cursors.joined.discard(room)
             self.rooms_changed = True
             self.inbox.membership_changed(room, joined=False)
-        if room not in self.cursors.followed:
+        if room in self.cursors.followed:
+            self._reached(room, self.cursors.position(room))  # the floor counts for it again
+        else:
             self._forget(room)
 
     # ---- positions ----
