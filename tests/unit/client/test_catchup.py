@@ -159,3 +159,19 @@ def test_a_room_that_was_left_meanwhile_and_is_followed_is_complete_up_to_the_fl
         1, 3, GENERAL, 7, segment(GENERAL, 5, 6, said("bob", "a")), segment(GENERAL, 6, 7, wire.Left("ann"))
     )
     assert is_told(play)
+
+
+def test_a_room_that_a_list_names_while_it_is_asked_for_may_be_a_joined_one() -> None:
+    """The second page names #tea; then it turns out that nothing is followed, and it was joined."""
+    play = Play(snapshot=BEFORE, resume=True)
+    play.happen(FollowChanged(1, ["tea", "void"]), Started(), HandshakeSucceeded())
+    play.answer(welcome(1, ((GENERAL, 5, 2),), floor=5, as_of=9, following=GENERAL))
+    play.answer(wire.Heads(1, 1, 9, [wire.Head(TEA, 8, 4)], ""))
+    play.refuse(1, 2, Refusal.NO_SUCH_ROOM)
+    play.answer(wire.Followed(1, 3, 9, [], "nonce2"))
+    assert not is_told(play)
+    play.happen(HeadsPublished("nonce2", wire.Heads(1, 0, 9, [wire.Head(TEA, 8, 4)], "")))
+    play.answer(wire.Followed(1, 4, 9, [], "nonce3"))
+    assert not is_told(play)
+    play.page(1, 5, TEA, 8, segment(TEA, 4, 8, said("bob", "c")))
+    assert is_told(play)

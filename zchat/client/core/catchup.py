@@ -8,7 +8,7 @@ class CatchUp:
 
     def __init__(self) -> None:
         self._targets: dict[str, int] | None = None  # None: told already, or no session yet
-        self._doubtful: dict[str, int] = {}  # targets in rooms that are followed no longer
+        self._doubtful: dict[str, int] = {}  # targets in rooms that may have to be read
         self._listed = False
 
     def begin(self) -> None:
@@ -36,10 +36,12 @@ class CatchUp:
         if self._targets is not None:
             self._targets.pop(conversation, None)
 
-    def doubt(self, conversation: str) -> None:
-        """It is followed no longer. If it was joined meanwhile, the next list tells."""
-        if self._targets and conversation in self._targets:
-            self._doubtful[conversation] = self._targets.pop(conversation)
+    def doubt(self, conversation: str, position: int = 0) -> None:
+        """It is followed no longer, or named and not read. Whether it was joined, the next list tells."""
+        if self._targets is not None:
+            position = max(position, self._targets.pop(conversation, 0), self._doubtful.get(conversation, 0))
+            if position:
+                self._doubtful[conversation] = position
 
     def resolve(self, is_missing: Callable[[str, int], bool]) -> None:
         """That list is here: what is in doubt is expected if it `is_missing`."""

@@ -82,6 +82,8 @@ class Reading:
             if not self._reads(conversation):
                 if head.pos > self.cursors.position(conversation):
                     listing.covers_followed = False  # it may be read soon: the floor must not pass it
+                    if listing.is_first and conversation in self.requested:
+                        self._catchup.doubt(conversation, head.pos)
                 continue
             if head.pos > self.cursors.position(conversation):
                 listing.behind[conversation] = head.pos
