@@ -142,6 +142,9 @@ class Actions:
             return
         known = [room[1:] for room in self._world.model.rooms]
         rooms = [room for room in known if self._rng.random() < 0.5]
+        if self._rng.random() < 0.05:
+            process.follow([*rooms, "void"])  # is refused, whole
+            return
         process.machine.follows = rooms
         process.follow(rooms)
 

@@ -36,6 +36,10 @@ class Installation:
         self.snapshot = snapshot
         self._saved_follow_starts = dict(self.follow_starts)
 
+    def wants(self, rooms: list[str]) -> None:
+        """The user asks for exactly these rooms. Others are read no longer, sooner or later."""
+        self.follow_starts = {room: pos for room, pos in self.follow_starts.items() if room in rooms}
+
     def begin(self, follows: list[str]) -> None:
         """A new process knows what was saved, and its user wants these rooms (without `#`)."""
         saved = self._saved_follow_starts
@@ -101,8 +105,8 @@ class Reader:
         for room in {*rooms, *self._installation.follow_starts}:
             self._changed_pos[room] = 2**53
 
-    def followed(self, rooms: list[str]) -> None:
-        """The broker said yes."""
+    def followed(self) -> None:
+        """The broker said yes or no."""
         for room, pos in list(self._changed_pos.items()):
             if pos == 2**53:
                 self._changed_pos[room] = self._model.last_pos

@@ -54,6 +54,7 @@ class Process:
         self.updates: deque[Update] = deque()
         self._taken = 0  # and not yet told to the core
         self.reader = Reader(self._around.model, installation)
+        self._accepted: list[str] = []  # rooms that are followed
         self._welcomed = False
         self._is_new = installation.is_new
         self._connection: Connection | None = None
@@ -102,8 +103,11 @@ class Process:
         """Read exactly these rooms beyond the joined ones."""
         ticket = next(self._tickets)
         self.acts[ticket] = rooms
-        self.reader.follows([f"#{room}" for room in rooms])
-        self.handle(happened.FollowChanged(ticket, rooms))
+        conversations = [f"#{room}" for room in rooms]
+        self.reader.follows(conversations)
+        self.installation.wants(conversations)
+        typed = [room.upper() if self._rng.random() < 0.1 else room for room in rooms]
+        self.handle(happened.FollowChanged(ticket, typed))
 
     def give_up(self, ticket: int) -> None:
         """Wait for an answer no longer. One may still come, when it was in one Send with others."""
@@ -287,8 +291,12 @@ class Process:
 
     def _refused(self, tickets: list[int], refusal: Refusal) -> None:
         for ticket in tickets:
-            if self.acts.pop(ticket, None) is None:
+            act = self.acts.pop(ticket, None)
+            if act is None:
                 self._around.model.refused(self._answered(ticket), refusal)
+            elif isinstance(act, list):  # what was accepted before stays
+                self.installation.follows(self._accepted)
+                self.reader.followed()
 
     def _resolved(self, ticket: int, effect: do.Resolve) -> None:
         act = self.acts.pop(ticket, None)
@@ -296,8 +304,9 @@ class Process:
             raise Violation(f"{self.nick}: the ticket {ticket} was answered twice, or never given")
         if isinstance(effect.answer, wire.Followed):
             rooms = [head.conversation for head in effect.answer.heads]
+            self._accepted = rooms
             self.installation.follows(rooms)
-            self.reader.followed(rooms)
+            self.reader.followed()
         elif isinstance(effect.answer, wire.Page):
             assert isinstance(act, Asked)
             self.machine.pages.check(act, effect.answer, effect.segments)
