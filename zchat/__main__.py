@@ -6,6 +6,7 @@ try:
     import errno
     import importlib
     import os
+    import signal
     import traceback
     from collections.abc import Sequence
     from contextlib import suppress
@@ -115,12 +116,20 @@ def root(context: click.Context, version: bool, debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command, and end the process with its exit code."""
     code = _code_of(list(sys.argv[1:] if arguments is None else arguments))
+    if arguments is None:
+        _let_nothing_change_the_code()
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()
     sys.exit(code)
+
+
+def _let_nothing_change_the_code() -> None:
+    """A Ctrl-C while the interpreter ends would make 130 of a send that is stored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _code_of(arguments: list[str]) -> int:

@@ -296,6 +296,12 @@ def test_a_home_that_cannot_be_written(broker: Broker, machine: Machine, tmp_pat
     readable.chmod(0o644)
     from_file = empty(*arguments, "--key-file", str(readable), "general", "key file", before=obey_modes)
     assert (from_file.returncode, from_file.stderr) == (0, "")
+    entered = empty(
+        *("connect", "--nick", "ann", broker.link), input="hi\n", before=obey_modes,
+        ZCHAT_KEY=secret, ZCHAT_STATE_DIR=str(tmp_path / "state"),
+    )  # fmt: skip
+    assert entered.returncode == 0
+    assert "The link is not remembered" in entered.stderr
     drawn = empty(*arguments, "general", "hi", before=obey_modes)
     assert drawn.returncode == 2
     assert "cannot write the key" in drawn.stderr

@@ -18,7 +18,8 @@ from zchat.client.commands.plain import Plain
 from zchat.client.commands.running import run
 from zchat.client.identity import Identity
 from zchat.common import links
-from zchat.common.errors import OutcomeUnknown, StateInUse
+from zchat.common.errors import ConfigurationError, OutcomeUnknown, StateInUse
+from zchat.common.links import Link
 from zchat.common.text import say
 
 if TYPE_CHECKING:
@@ -79,6 +80,13 @@ async def _connect(
         await _chat(who, timeout, front, room, saves, None)
 
 
+def _remember(link: Link) -> None:
+    try:
+        contexts.save(link)
+    except ConfigurationError as error:  # a directory that can only be read is enough to chat
+        say(f"{error}. The link is not remembered")
+
+
 async def _chat(
     who: Identity,
     timeout: float | None,
@@ -94,7 +102,7 @@ async def _chat(
                 entered = session(who, timeout, quiet=False, state=state, register=True)
                 client = await stack.enter_async_context(entered)
             if saves:
-                contexts.save(who.link)
+                _remember(who.link)
             chat = Chat(client, front)
             if room is not None:
                 await chat.join(room)
