@@ -70,6 +70,7 @@ class Broker:
         self._loaded = False
         self._ordered: list[Submission] = []  # the last that were decided on
         self._asking: Connection | None = None  # whose subscription was read last
+        self._published = b""  # the last topic
         self._execute(self.core.start())
 
     # ---- the world ----
@@ -178,8 +179,9 @@ class Broker:
         if data[:1] == b"\1":
             self._asking = connection
             connection.asked.add(data[1:])
+            self._published = b""
             self._handle(Subscribed(connection.key, data[1:]))
-            if data[1:2] == b"~" and data[1:] in connection.topics:
+            if data[1:2] == b"~" and self._published == data[1:] and data[1:] in connection.topics:
                 self._around.model.confirmed(connection)
         else:
             connection.topics.discard(data[1:])
@@ -211,6 +213,7 @@ class Broker:
                     self._transmit(peer, (wire.encode(header), *segments), lost)
                 case Publish(topic=topic, payload=payload):
                     self._around.model.published(topic, payload)
+                    self._published = topic
                     self._publish(topic, payload)
                 case Append(seq=seq, submissions=submissions):
                     self._ordered = submissions

@@ -42,7 +42,7 @@ class Installation:
 
     def begin(self, follows: list[str]) -> None:
         """A new process knows what was saved, and its user wants these rooms (without `#`)."""
-        saved = self._saved_follow_starts
+        saved = self._saved_follow_starts if self.resume or not self.is_new else {}
         self.follow_starts = {room: saved[room] for room in (f"#{name}" for name in follows) if room in saved}
 
     def welcomed(self, welcome: wire.Welcome) -> None:
