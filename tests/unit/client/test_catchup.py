@@ -175,3 +175,21 @@ def test_a_room_that_a_list_names_while_it_is_asked_for_may_be_a_joined_one() ->
     assert not is_told(play)
     play.page(1, 5, TEA, 8, segment(TEA, 4, 8, said("bob", "c")))
     assert is_told(play)
+
+
+def test_a_room_that_was_left_and_joined_again_is_waited_for() -> None:
+    """#tea was left at 6 and joined again at 7. While it was asked for, the list could not tell so."""
+    play = Play(snapshot=BEFORE._replace(positions={TEA: 5}, joined=frozenset({GENERAL, TEA})), resume=True)
+    play.happen(FollowChanged(1, ["tea"]), Started(), HandshakeSucceeded())
+    play.answer(welcome(1, ((GENERAL, 5, 2),), floor=5, as_of=9, following=GENERAL))
+    play.answer(wire.Heads(1, 1, 9, [wire.Head(TEA, 8, 7)], ""))
+    play.answer(wire.Followed(1, 2, 9, [wire.Head(TEA, 8, 7)], "nonce2"))
+    play.happen(FollowChanged(2, []))
+    play.answer(wire.Followed(1, 4, 9, [], "nonce3"))
+    play.page(1, 3, TEA, 8, segment(TEA, 5, 6, wire.Left("ann")))
+    assert not is_told(play)
+    play.happen(HeadsPublished("nonce3", wire.Heads(1, 0, 9, [wire.Head(TEA, 8, 7)], "")))
+    play.answer(wire.Followed(1, 5, 9, [], "nonce4"))
+    assert not is_told(play)
+    play.page(1, 6, TEA, 8, segment(TEA, 7, 8, said("bob", "c")))
+    assert is_told(play)

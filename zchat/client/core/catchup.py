@@ -37,7 +37,7 @@ class CatchUp:
             self._targets.pop(conversation, None)
 
     def doubt(self, conversation: str, position: int = 0) -> None:
-        """It is followed no longer, or named and not read. Whether it was joined, the next list tells."""
+        """It is read no longer, or named and not read. Whether it was joined, the next list tells."""
         if self._targets is not None:
             position = max(position, self._targets.pop(conversation, 0), self._doubtful.get(conversation, 0))
             if position:

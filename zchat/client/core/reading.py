@@ -332,6 +332,7 @@ class Reading:
         if room in self.cursors.followed:
             self._reached(room, self.cursors.position(room))  # the floor counts for it again
         else:
+            self._catchup.doubt(room)  # the list that named it may have known of a later joining
             self._forget(room)
 
     # ---- positions ----
