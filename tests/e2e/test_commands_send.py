@@ -44,7 +44,7 @@ def texts(run: Zchat, to: str = "general", nick: str = "ann") -> list[str]:
 def test_forms_of_the_text(run: Zchat, arguments: list[str], input: str, text: str) -> None:
     done = run(["send", *arguments], input=input)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "zchat: registered as ann\n"
+    assert done.stderr.endswith("zchat: registered as ann\n")
     assert texts(run) == [text]
 
 
@@ -390,3 +390,19 @@ def test_a_host_that_no_machine_can_have(run: Zchat, host: str) -> None:
         3,
         f"zchat: no machine is called {host!r}. Is the link right?\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "warned"),
+    [
+        (["hi", "--id", "foo"], "zchat: --id behind TO is text; options stand before TO\n"),
+        (["-m", "hi"], "zchat: -m behind TO is text; options stand before TO\n"),
+        (["--timeout=3"], "zchat: --timeout behind TO is text; options stand before TO\n"),
+        (["ls", "-p", "--all"], ""),
+    ],
+)
+def test_what_looks_like_an_option_behind_to(run: Zchat, words: list[str], warned: str) -> None:
+    assert run(["users"]).returncode == 0
+    done = run(["send", "general", *words])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", warned)
+    assert run(["tail", "--no-follow", "-n", "1", "general"]).stdout.endswith(f"<ann> {' '.join(words)}\n")

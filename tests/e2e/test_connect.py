@@ -157,9 +157,9 @@ def test_leaving_a_room(run: Zchat) -> None:
         ("/whois", "/whois NICK"),
         ("/whois zed", "nobody is registered as zed"),
         ("/join", "/join ROOM"),
-        ("/msg a,b secret", "no room and no @person"),
+        ("/msg a,b secret", "nobody can be called '@a,b'"),
         ("/msg nobody1 secret", "not sent to @nobody1: "),
-        ("/join a b", "no room and no @person"),
+        ("/join a b", "no room can be called"),
         ("/history x", "/history [N]"),
         ("/history 0", "/history [N]"),
         ("x" * 65537, "larger than 65536 bytes"),
@@ -173,7 +173,7 @@ def test_what_is_wrong_is_said_and_never_sent(run: Zchat, typed: str, said: str)
     ann.err.until(said)
     ann.type("still here")
     ann.out.until("still here")
-    assert ann.ended() == 0
+    assert ann.ended() in (2, 5)  # a program hears of it
     ann.out.rest()
     assert shown(ann) == ["#general <ann> ann says hello", "#general <ann> still here"]
 
@@ -402,8 +402,8 @@ def test_a_person_in_a_plain_terminal(run: Zchat, open_terminal: Callable[..., T
     terminal.until("did you see it once?")
     assert "<ann> hello bob" not in terminal.passed  # it stands there as it was typed
     terminal.type("LIST\n")
-    terminal.until("Write to whom?")
-    terminal.type("q\n")
+    terminal.until("q to go back")
+    terminal.type("q\n/quit\n")
     assert terminal.process.wait(DEADLINE_S) == 0
 
 

@@ -45,10 +45,13 @@ def test_commands(document: Path, broker: Broker, run: Zchat, tmp_path: Path) ->
     (programs / "zchat").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zchat "$@"\n')
     (programs / "zchat").chmod(0o755)
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    exported: dict[str, str] = {}
     for command, said in [example for block in blocks(document, "console") for example in examples(block)]:
+        if setting := re.fullmatch(r"export (\w+)=([\w.-]+)", command):
+            exported[setting[1]] = setting[2]  # for all commands that follow
         done = subprocess.run(
             ["bash", "-c", command],
-            env=run.environment(None) | {"PATH": path},
+            env=run.environment(None) | exported | {"PATH": path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

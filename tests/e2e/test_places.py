@@ -246,7 +246,9 @@ def test_another_key_is_never_overwritten(broker: Broker, machine: Machine, othe
     refused = other("connect", "--nick", "ann", broker.link)
     assert refused.returncode == 4
     assert "if it is yours, bring its key: zchat key import" in refused.stderr
-    path = next((other.home or Path()).glob(".config/zchat/client/*/ann.key"))
+    other.good("connect", "--nick", "sue", broker.link)
+    path = next((other.home or Path()).glob(".config/zchat/client/*/sue.key"))
+    path = path.rename(path.with_name("ann.key"))
     before = path.read_text()
     done = other("key", "import", input=exported)
     assert (done.returncode, path.read_text()) == (2, before)
@@ -409,3 +411,24 @@ def test_whoami_names_the_files(run: Zchat, broker: Broker) -> None:
     assert [line.split()[0] for line in lines] == list(shown)
     broker.stop()
     assert run(["whoami"], nick="ann").returncode == 0  # without a broker
+
+
+def test_a_nick_of_somebody_else_leaves_no_key(broker: Broker, machine: Machine, other: Machine) -> None:
+    """A key that was drawn for it would be in the way of the right one."""
+    machine.good("connect", "--nick", "ann", broker.link)
+    for command in (["connect"], ["send", "general", "hi"], ["users"]):
+        refused = other(command[0], "--nick", "ann", "--link", broker.link, *command[1:])
+        assert refused.returncode == 4
+    assert list((other.home or Path()).rglob("*.key")) == []
+    other.good("key", "import", input=machine.good("key", "export"))
+    other.good("send", "general", "it is me")
+    key = Path(other.good("key", "path").strip())
+    kept = key.read_text()
+    broker.stop()
+    for file in broker.data_dir.glob("zchat.db*"):
+        file.unlink()
+    broker.start()
+    third = Machine((other.home or Path()).parent / "three")
+    third.good("connect", "--nick", "ann", broker.link)
+    assert other("connect", "--nick", "ann", broker.link).returncode == 4
+    assert key.read_text() == kept  # one that was here before stays

@@ -138,8 +138,15 @@ def test_the_choice_of_a_partner(run: Zchat, sit: Sit) -> None:
     carl.type(CTRL_C)
     carl.until_typed("#general>")
     carl.type("LIST", ENTER)
+    carl.until("Enter for #general, q to go back.")
     carl.until_typed("choose>")
-    carl.type("q", ENTER)
+    carl.type("Bob", ENTER)
+    carl.until_typed("@bob>")
+    carl.type("LIST", ENTER)
+    carl.until_typed("choose>")
+    carl.type("q", ENTER)  # only at the first question it leaves the chat
+    carl.until_typed("@bob>")
+    carl.type(CTRL_D)
     assert carl.ended() == 0
     ann.until("* carl has gone")
     assert messages(ann) == []

@@ -31,13 +31,15 @@ class Asked(NamedTuple):
 
 class Identity(NamedTuple):
     """A nick at a broker. Its key and its files follow from both, unless the key comes from elsewhere: as
-    text in `secret`, or from `key_file`. `may_register`: the nick was named, so it may be registered."""
+    text in `secret`, or from `key_file`. `may_register`: the nick was named, so it may be registered;
+    `was_asked`: a person typed it at the question."""
 
     link: Link
     nick: str
     may_register: bool = True
     secret: str | None = None
     key_file: Path | None = None
+    was_asked: bool = False
 
     def key(self) -> KeyPair:
         """The key pair of this nick, drawn and on disk when there was none. Raises ConfigurationError."""
@@ -80,13 +82,13 @@ def find(asked: Asked, *, may_ask: bool = True) -> Identity:
     broker's key is not known.
     """
     link = find_link(asked)
-    nick, is_named = _named_nick(asked), True
+    nick, is_named, was_asked = _named_nick(asked), True, False
     if nick is None:
         nick, is_named = default_nick(link), False
     if nick is None:
-        nick, is_named = _ask_nick(may_ask), True
+        nick, is_named, was_asked = _ask_nick(may_ask), True, True
     secret = None if asked.key_file else os.environ.get("ZCHAT_KEY")
-    return Identity(link, nick, is_named, secret or None, None if secret else _key_file(asked))
+    return Identity(link, nick, is_named, secret or None, None if secret else _key_file(asked), was_asked)
 
 
 def find_link(asked: Asked) -> Link:

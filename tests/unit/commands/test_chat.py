@@ -135,13 +135,20 @@ def test_a_room_that_is_left() -> None:
         await chat.enter("hi")
         assert client.posted == []
         assert front.remarks == [
+            "you left #general",
             "you write to #ops now",
             "you are not in #nowhere",
-            "you write to #general now",
+            "you left #ops",
+            "you are in no room now; /join ROOM joins one",
             "you are not in #general; /join general joins it",
         ]
 
     run(test, Client(("general", "ops")))
+
+
+def offered(chat: Chat) -> list[str]:
+    """Who can be chosen at the moment."""
+    return [] if chat.question is None else [*chat.question.nicks]
 
 
 def test_the_choice() -> None:
@@ -152,17 +159,22 @@ def test_the_choice() -> None:
             "* Write to whom? Type 1 for Bob, Enter for #general, q to leave.\n"
         ]
         await chat.enter("hello")
-        assert (client.posted, chat.choices) == ([], ["Bob"])
+        assert (client.posted, offered(chat)) == ([], ["Bob"])
         await chat.enter("1")
         await chat.enter("1")
-        assert (client.posted, chat.choices) == ([("@Bob", "1")], [])
+        assert (client.posted, offered(chat)) == ([("@Bob", "1")], [])
         await chat.enter("LIST")
         chat.keep()
-        assert (chat.to, chat.choices) == ("@Bob", [])
+        assert (chat.to, offered(chat)) == ("@Bob", [])
         await chat.enter("LIST")
         await chat.enter("")
-        assert (chat.to, chat.choices) == ("#general", [])
+        assert (chat.to, offered(chat)) == ("#general", [])
         await chat.enter("LIST")
+        assert await chat.enter("q")
+        assert offered(chat) == []
+        await chat.arrive()
+        chat._has_typed = False
+        await chat.arrive()
         assert not await chat.enter("q")
 
     run(test)
@@ -172,18 +184,18 @@ def test_nobody_is_asked_who_has_begun_or_cannot_answer_or_is_alone() -> None:
     async def begun(chat: Chat, client: Client, front: Front) -> None:
         await chat.enter("hi")
         await chat.arrive()
-        assert (front.texts, chat.choices) == (["Here: ann (you), Bob\nAway: carl\n"], [])
+        assert (front.texts, offered(chat)) == (["Here: ann (you), Bob\nAway: carl\n"], [])
 
     async def cannot(chat: Chat, client: Client, front: Front) -> None:
         front.may_ask = False
         await chat.arrive()
         await chat.enter("LIST")
-        assert (front.texts, chat.choices) == (["Here: ann (you), Bob\nAway: carl\n"] * 2, [])
+        assert (front.texts, offered(chat)) == (["Here: ann (you), Bob\nAway: carl\n"] * 2, [])
 
     async def alone(chat: Chat, client: Client, front: Front) -> None:
         client.people = client.people[:1]
         await chat.arrive()
-        assert (front.texts, chat.choices) == (["* Nobody else is here.\n"], [])
+        assert (front.texts, offered(chat)) == (["* Nobody else is here.\n"], [])
 
     for test in (begun, cannot, alone):
         run(test)
@@ -193,7 +205,7 @@ def test_of_very_many_not_all_can_be_chosen() -> None:
     async def test(chat: Chat, client: Client, front: Front) -> None:
         client.people = [Person(f"n{number}", True) for number in range(500)]
         await chat.arrive()
-        assert len(chat.choices) == 99
+        assert len(offered(chat)) == 99
         assert "and 401 more, whom /msg NICK reaches" in front.texts[0]
 
     run(test)

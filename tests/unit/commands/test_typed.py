@@ -13,6 +13,7 @@ from zchat.client.commands.typed import (
     Join,
     Leave,
     Nothing,
+    Question,
     Quit,
     Say,
     ShowPeople,
@@ -87,10 +88,10 @@ def test_what_is_meant(line: str, meant: Typed) -> None:
         ("/list", "Did you mean /rooms or /users?"),
         ("/part", "Did you mean /leave?"),
         ("/msg", "/msg NICK [TEXT]"),
-        ("/msg a,b hello", "no room and no @person"),
+        ("/msg a,b hello", "nobody can be called '@a,b'"),
         ("/join", "/join ROOM"),
-        ("/join a b", "no room and no @person"),
-        ("/leave @bob", "no room and no @person"),
+        ("/join a b", "no room can be called"),
+        ("/leave @bob", "no room can be called"),
         ("/history x", "/history [N], N from 1 to 1000"),
         ("/history 0", "/history [N]"),
         ("/history 1001", "/history [N]"),
@@ -118,6 +119,8 @@ def test_what_looks_like_a_command_is_never_text(line: str, said: str) -> None:
         ("1", Turn("@ann")),
         (" 2 ", Turn("@Bob")),
         ("02", Turn("@Bob")),
+        ("bob", Turn("@Bob")),
+        ("@ANN", Turn("@ann")),
         ("", Turn("#kitchen")),
         ("q", Quit()),
         ("QUIT", Quit()),
@@ -127,25 +130,32 @@ def test_what_looks_like_a_command_is_never_text(line: str, said: str) -> None:
     ],
 )
 def test_choices(answer: str, meant: Typed) -> None:
-    chosen = choose(answer, ["ann", "Bob"], "#kitchen")
+    chosen = choose(answer, Question(["ann", "Bob"], "#kitchen", is_first=True))
     assert (type(chosen), chosen) == (type(meant), meant)
 
 
 @pytest.mark.parametrize(
-    "answer", ["0", "3", "-1", "²", "1.0", "9" * 5000, "ann", "hello", "/msg ann", "\x1b"]
+    "answer", ["0", "3", "-1", "²", "1.0", "9" * 5000, "anna", "hello", "/msg ann", "\x1b"]
 )
 def test_no_choice(answer: str) -> None:
     with pytest.raises(
         ConfigurationError, match=r"Type a number from 1 to 2, Enter for #kitchen, q to leave"
     ):
-        choose(answer, ["ann", "Bob"], "#kitchen")
+        choose(answer, Question(["ann", "Bob"], "#kitchen", is_first=True))
+
+
+def test_later_q_leaves_only_the_question() -> None:
+    later = Question(["ann"], "#general", is_first=False)
+    assert later.choices() == "1 for ann, Enter for #general, q to go back"
+    assert choose("q", later) == Nothing()
+    assert choose("/quit", later) == Quit()
 
 
 def test_one_to_choose() -> None:
     with pytest.raises(
         ConfigurationError, match=r"^'2' is no choice\. Type 1 for ann, Enter for #general, q"
     ):
-        choose("2", ["ann"], "#general")
+        choose("2", Question(["ann"], "#general", is_first=True))
 
 
 def test_the_help_fits_a_terminal_and_is_complete() -> None:

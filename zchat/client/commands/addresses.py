@@ -18,7 +18,8 @@ def address(typed: str) -> str:
             return "@" + names.nick(typed[1:])
         return "#" + names.room(typed.removeprefix("#"))
     except names.InvalidName as error:
-        raise ConfigurationError(f"{typed!r} is no room and no @person: the name {error}") from None
+        what = "nobody" if typed.startswith("@") else "no room"
+        raise ConfigurationError(f"{what} can be called {typed!r}: the name {error}") from None
 
 
 def with_remedy(error: Refused) -> Refused:

@@ -20,6 +20,14 @@ _HOME = "general"
 _QUOTED_CHARACTERS = 40  # of a text that was refused
 
 
+class NotDone(ZchatError):
+    """Something that was typed was not done, and that was said then."""
+
+    def __init__(self, error: ZchatError) -> None:
+        super().__init__("")
+        self.exit_code = error.exit_code
+
+
 class Front(Protocol):
     """Where the chat is shown."""
 
@@ -50,11 +58,12 @@ class Chat:
         self.client = client
         self.room = f"#{_HOME if not client.joined or _HOME in client.joined else min(client.joined)}"
         self.to = self.room  # to whom plain text goes, `#room` or `@nick`; `room` is the last room of them
-        self.choices: list[str] = []  # nicks by their number, while the user is asked whom to speak to
+        self.question: typed.Question | None = None  # while the user is asked whom to speak to
         self._has_typed = False
         self._just_joined: set[str] = set()  # without #; the client hears of it later than of the answer
         self._unsettled: set[asyncio.Future[Sent]] = set()
         self._lost: list[ZchatError] = []
+        self.failed: ZchatError | None = None  # the first of what was typed and not done
         self._front = front
 
     # ---- arriving and leaving ----
@@ -71,7 +80,7 @@ class Chat:
         """Once everything that was missed is shown: who is here, and the question whom to speak to, unless
         the user has begun already."""
         try:
-            await self._show_people(choose=self._front.may_ask and not self._has_typed)
+            await self._show_people(self._front.may_ask and not self._has_typed, is_first=True)
         except ZchatError as error:
             self._front.remark(str(error))
 
@@ -98,14 +107,19 @@ class Chat:
         try:
             if len(text.encode("utf-8", "surrogatepass")) > limits.TEXT_BYTES_MAX:
                 raise too_large()
-            if not self.choices:
+            if self.question is None:
                 return await self._obey(typed.parse(text))
-            chosen = typed.choose(text, self.choices, self.room)
-            self.choices = []
+            chosen = typed.choose(text, self.question)
+            self.question = None
             return await self._obey(chosen)
         except ZchatError as error:
-            self._front.remark(str(error))
+            self.fail(error)
             return True
+
+    def fail(self, error: ZchatError) -> None:
+        """Something that was typed was not done."""
+        self.failed = self.failed or error
+        self._front.remark(str(error))
 
     @property
     def rooms(self) -> frozenset[str]:
@@ -114,13 +128,15 @@ class Chat:
 
     def keep(self) -> None:
         """Answer the question whom to speak to with nobody new."""
-        self.choices = []
+        self.question = None
 
     async def join(self, room: str) -> None:
         """Become a member of `#room`, and speak there from now on. Raises what the client does."""
         self._check_connected()
         await self.client.join(room)
         self._just_joined.add(room[1:])
+        if room == self.to:
+            self._front.remark(f"you are in {room}")
         self._turn(room)
 
     async def _obey(self, asked: typed.Typed) -> bool:
@@ -138,7 +154,7 @@ class Chat:
             case typed.Leave(room=room):
                 await self._leave(room or self._current_room())
             case typed.ShowPeople(choose=choose):
-                await self._show_people(choose and self._front.may_ask)
+                await self._show_people(choose and self._front.may_ask, is_first=False)
             case typed.ShowRooms():
                 self._check_connected()
                 await self._front.text(people.starred_rooms_text(await self.client.rooms(), self.rooms))
@@ -167,7 +183,7 @@ class Chat:
         self._turn(to)
 
     def _turn(self, to: str) -> None:
-        self.choices = []
+        self.question = None
         is_new = self.to != to
         self.to = to
         if to.startswith("#"):
@@ -181,10 +197,14 @@ class Chat:
         if await self.client.leave(room) == 0:
             raise ConfigurationError(f"you are not in {room}")
         self._just_joined.discard(room[1:])
+        self._front.remark(f"you left {room}")
         if room in (self.to, self.room):
             others = sorted(self.rooms - {room[1:]})
             self.room = "#" + (_HOME if _HOME in others or not others else others[0])
-            if room == self.to:
+            if not others:
+                self._front.remark("you are in no room now; /join ROOM joins one")
+                self.to = self.room if room == self.to else self.to
+            elif room == self.to:
                 self._turn(self.room)
 
     def _current_room(self) -> str:
@@ -194,7 +214,7 @@ class Chat:
 
     # ---- asking the broker ----
 
-    async def _show_people(self, choose: bool) -> None:
+    async def _show_people(self, choose: bool, is_first: bool) -> None:
         self._check_connected()
         nick, everybody = self.client.nick, await self.client.users()
         here = [person.nick for person in everybody if person.present and person.nick != nick]
@@ -203,17 +223,17 @@ class Chat:
         elif not here:
             await self._front.text("* Nobody else is here.\n")
         else:
-            await self._ask(here, [person.nick for person in everybody if not person.present])
+            await self._ask(here, [person.nick for person in everybody if not person.present], is_first)
 
-    async def _ask(self, here: list[str], away: list[str]) -> None:
-        choices = here[: people.NUMBERED_MAX]
-        more = len(here) - len(choices)
+    async def _ask(self, here: list[str], away: list[str], is_first: bool) -> None:
+        question = typed.Question(here[: people.NUMBERED_MAX], self.room, is_first)
+        more = len(here) - len(question.nicks)
         others = f"  and {more} more, whom /msg NICK reaches\n" if more else ""
         await self._front.text(
-            f"* Here are:\n{people.numbered_text(choices)}{others}{people.away_text(away)}"
-            f"* Write to whom? Type {typed.choices(choices, self.room)}.\n"
+            f"* Here are:\n{people.numbered_text(question.nicks)}{others}{people.away_text(away)}"
+            f"* Write to whom? Type {question.choices()}.\n"
         )
-        self.choices = choices
+        self.question = question
 
     async def _topic(self, room: str, text: str | None) -> None:
         self._check_connected()
@@ -273,6 +293,7 @@ class Chat:
             return
         if isinstance(error, Closed):
             error = Unreachable("the broker was not there any more")
+        self.failed = self.failed or (error if isinstance(error, ZchatError) else None)
         if isinstance(error, (Unreachable, OutcomeUnknown)):
             self._lost.append(error)
         sure = "perhaps not" if isinstance(error, OutcomeUnknown) else "not"

@@ -18,7 +18,8 @@ from zchat.client.commands.plain import Plain
 from zchat.client.commands.running import run
 from zchat.client.identity import Identity
 from zchat.common import links
-from zchat.common.errors import ConfigurationError, OutcomeUnknown, StateInUse
+from zchat.common.codes import Refusal
+from zchat.common.errors import ConfigurationError, OutcomeUnknown, StateInUse, WrongIdentity
 from zchat.common.links import Link
 from zchat.common.text import say
 
@@ -53,8 +54,16 @@ def connect(caller: Caller, as_json: bool, room: str | None, plain: bool, at: st
       zchat connect --room kitchen
     """
     room = None if room is None else address("#" + room.removeprefix("#"))
-    front = Plain(as_json) if plain or as_json or not _can_draw() else _terminal()
-    run(_connect(caller.at(at).identity(), caller.timeout, front, room, saves=at is not None))
+    while True:
+        front = Plain(as_json) if plain or as_json or not _can_draw() else _terminal()
+        who = caller.at(at).identity()
+        try:
+            run(_connect(who, caller.timeout, front, room, saves=at is not None))
+            return
+        except WrongIdentity as error:
+            if not who.was_asked or error.refusal is not Refusal.NICK_TAKEN:
+                raise
+            say(str(error))  # and the nick is asked for again
 
 
 def _can_draw() -> bool:

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -80,6 +80,7 @@ async def session(
     whether a free nick is to be; None: if it was named."""
     from zchat.client.aio import AsyncClient
 
+    is_new = not who.has_key()
     client = AsyncClient(
         who.link,
         who.nick,
@@ -91,7 +92,7 @@ async def session(
         timeout=timeout,
     )
     async with AsyncExitStack() as stack:
-        with _hints(who.nick):
+        with _hints(who, is_new):
             await stack.enter_async_context(client)
         if client.registered:
             say(f"registered as {client.nick}")
@@ -103,8 +104,9 @@ async def session(
 
 
 @contextmanager
-def _hints(nick: str) -> Iterator[None]:
-    """A refusal to let somebody in says what to do about it."""
+def _hints(who: Identity, is_new: bool) -> Iterator[None]:
+    """A refusal to let somebody in says what to do about it. A key that was drawn for a nick of somebody else
+    is worth nothing, and would be in the way of the right one."""
     try:
         yield
     except (Refused, WrongIdentity) as error:
@@ -112,7 +114,9 @@ def _hints(nick: str) -> Iterator[None]:
             raise
         from zchat.client.callers import refused
 
-        text = f"{error}. {_HINTS[error.refusal].format(nick=nick)}"
+        if is_new and error.refusal is Refusal.NICK_TAKEN:
+            who.own_key_file().unlink(missing_ok=True)
+        text = f"{error}. {_HINTS[error.refusal].format(nick=who.nick)}"
         raise refused(error.refusal, text) from None
 
 
@@ -121,6 +125,17 @@ _HINTS = {
     Refusal.KEY_BOUND: "Use that nick, or another key",
     Refusal.NOT_REGISTERED: "zchat connect --nick {nick} registers it",
 }
+
+
+def warn_of_options(words: Sequence[str], to: str) -> None:
+    """Behind the argument `to` everything is text, also what looks like an option: whoever meant one hears of
+    it."""
+    command = click.get_current_context().command
+    known = {name for one in command.params if isinstance(one, click.Option) for name in one.opts}
+    for place, word in enumerate(words):
+        name = word.partition("=")[0]
+        if name in known | {"-h", "--help"} and (name.startswith("--") or place == 0):
+            say(f"{name} behind {to} is text; options stand before {to}")
 
 
 def _seconds(context: click.Context, parameter: click.Parameter, value: str | float) -> float:

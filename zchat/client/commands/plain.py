@@ -5,7 +5,7 @@ import sys
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
-from zchat.client.commands.chat import Chat
+from zchat.client.commands.chat import Chat, NotDone
 from zchat.client.commands.echoes import Echoes
 from zchat.client.commands.formats import Notice, message_json, message_text, notice_json, notice_text
 from zchat.client.commands.incoming import Incoming
@@ -50,6 +50,8 @@ class Plain:
             self._arrive(chat),
             self._output.reader_gone(),
         )
+        if chat.failed is not None and not self._is_person:
+            raise NotDone(chat.failed)  # a program wants to know
 
     async def _converse(self, chat: Chat, timeout: float | None) -> None:
         async for line in read_lines():
@@ -58,7 +60,7 @@ class Plain:
                     raise too_large()
                 text = line.text()
             except ZchatError as error:
-                self.remark(str(error))
+                chat.fail(error)
                 continue
             if not await chat.enter(text):
                 break

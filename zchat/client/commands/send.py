@@ -13,7 +13,7 @@ import click
 from zchat.client.commands import completing, lines
 from zchat.client.commands.addresses import quoted
 from zchat.client.commands.feed import Feed
-from zchat.client.commands.options import Caller, client_options, json_option, session
+from zchat.client.commands.options import Caller, client_options, json_option, session, warn_of_options
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import first_of, run
 from zchat.client.identity import Identity
@@ -79,6 +79,7 @@ def send(
       zchat send --id build-4711 general the build is green
       tail -f app.log | zchat send --lines logs
     """
+    warn_of_options(words, "TO")
     _check_usage(message, as_lines, id, words)
     if as_lines:
         run(_send_lines(caller.identity(), caller.timeout, to, id, as_json))

@@ -7,7 +7,7 @@ import click
 from zchat.client.commands import lines
 from zchat.client.commands.acts import act, room_argument
 from zchat.client.commands.formats import topic_json
-from zchat.client.commands.options import Caller, client_options, json_option, session
+from zchat.client.commands.options import Caller, client_options, json_option, session, warn_of_options
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import run
 from zchat.common.codes import Refusal
@@ -32,6 +32,7 @@ def topic(caller: Caller, as_json: bool, room: str, words: tuple[str, ...]) -> N
       zchat topic kitchen what is for lunch
       zchat topic kitchen ""
     """
+    warn_of_options(words, "ROOM")
     if words:
         text = lines.decode(os.fsencode(" ".join(words)))
         act(caller, room, lambda client: client.set_topic(room, text), as_json)

@@ -131,25 +131,39 @@ def parse(text: str) -> Typed:
     return Say(text)
 
 
-def choose(text: str, nicks: Sequence[str], room: str) -> Turn | ShowPeople | Quit:
-    """What was answered to the question whom to speak to: the number of a nick counts from 1, and nothing
-    means the room. Raises ConfigurationError with what is expected."""
+class Question(NamedTuple):
+    """Whom to speak to: a nick by its number, or the room. `is_first`: asked on arriving, when q leaves the
+    chat; later it only leaves the question."""
+
+    nicks: Sequence[str]
+    room: str
+    is_first: bool
+
+    def choices(self) -> str:
+        """What can be answered."""
+        count = len(self.nicks)
+        number = f"a number from 1 to {count}" if count > 1 else f"1 for {one_line(self.nicks[0])}"
+        return f"{number}, Enter for {self.room}, q to {'leave' if self.is_first else 'go back'}"
+
+
+def choose(text: str, asked: Question) -> Turn | ShowPeople | Nothing | Quit:
+    """What was answered: the number of a nick counts from 1, a nick that is offered will do, nothing means
+    the room. Raises ConfigurationError with what is expected."""
     answer = text.strip()
     if not answer:
-        return Turn(room)
-    if answer in ("q", "Q", "QUIT", "/quit"):
+        return Turn(asked.room)
+    if answer in ("q", "Q"):
+        return Quit() if asked.is_first else Nothing()
+    if answer in ("QUIT", "/quit"):
         return Quit()
     if answer in ("LIST", "/users"):
         return ShowPeople(choose=True)
-    if answer.isascii() and answer.isdigit() and 1 <= int(answer[:9]) <= len(nicks):
-        return Turn("@" + nicks[int(answer) - 1])
-    raise ConfigurationError(f"{_quoted(answer)} is no choice. Type {choices(nicks, room)}")
-
-
-def choices(nicks: Sequence[str], room: str) -> str:
-    """What can be answered to that question."""
-    number = f"a number from 1 to {len(nicks)}" if len(nicks) > 1 else f"1 for {one_line(nicks[0])}"
-    return f"{number}, Enter for {room}, q to leave"
+    if answer.isascii() and answer.isdigit() and 1 <= int(answer[:9]) <= len(asked.nicks):
+        return Turn("@" + asked.nicks[int(answer) - 1])
+    nick = next((one for one in asked.nicks if one.casefold() == answer.removeprefix("@").casefold()), None)
+    if nick is not None:
+        return Turn(f"@{nick}")
+    raise ConfigurationError(f"{_quoted(answer)} is no choice. Type {asked.choices()}")
 
 
 def help_text() -> str:

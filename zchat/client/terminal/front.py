@@ -14,7 +14,6 @@ from zchat.client.commands.formats import Notice
 from zchat.client.commands.incoming import Incoming
 from zchat.client.commands.lines import too_large
 from zchat.client.commands.running import first_of
-from zchat.client.commands.typed import choices
 from zchat.client.messages import Message
 from zchat.client.terminal import styled
 from zchat.client.terminal.completion import Candidates, candidates
@@ -155,7 +154,7 @@ class Terminal:
 
     def prompt(self) -> Fragments:
         """To whom one speaks."""
-        if self._chat.choices:
+        if self._chat.question is not None:
             return [("class:prompt.choice", "choose> ")]
         style = "room" if self._chat.to.startswith("#") else "private"
         return [(f"class:prompt.{style}", f"{one_line(self._chat.to)}> ")]
@@ -171,8 +170,8 @@ class Terminal:
     def below(self) -> Fragments:
         """Who one is, and how things are."""
         chat = self._chat
-        if chat.choices:
-            return [("class:status", one_line(choices(chat.choices, chat.room)))]
+        if chat.question is not None:
+            return [("class:status", one_line(chat.question.choices()))]
         row: Fragments = [("class:status", one_line(chat.client.nick))]
         if chat.client.connected and not self._caught_up.is_set():
             row.append(("class:status", " | reading what was missed"))
@@ -198,7 +197,7 @@ class Terminal:
             self._gives_up.set()
         elif self._under_way is not None and not self._under_way.done():
             self._under_way.cancel()
-        elif self._chat.choices:
+        elif self._chat.question is not None:
             self._chat.keep()
         else:
             self.remark("Ctrl-D or /quit leaves")

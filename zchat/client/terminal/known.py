@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zchat.client.aio import AsyncClient
 
 _FRESH_S = 10.0  # for so long nobody is asked again
-_AGAIN_S = 5.0
+_AGAIN_S = (1.0, 5.0)  # after a session began
 _RETURN_S = 60.0  # for so long those who were here before may take to be here again
 _V = TypeVar("_V")
 _NAMES_MAX = 5_000  # of each kind
@@ -58,9 +58,18 @@ class Known:
         self._returning = {nick for nick, present in self._present.items() if present}
         self._return_ends_at = time.monotonic() + _RETURN_S
         self.ask()
+        self._ask_later(*_AGAIN_S)
+
+    def _ask_later(self, seconds: float, *more: float) -> None:
         if self._later is not None:
             self._later.cancel()
-        self._later = asyncio.get_running_loop().call_later(_AGAIN_S, self.ask)
+
+        def ask() -> None:
+            self.ask()
+            if more:
+                self._ask_later(*more)
+
+        self._later = asyncio.get_running_loop().call_later(seconds, ask)
 
     def saw(self, update: Message | Notice) -> None:
         """Names occur in what comes."""
