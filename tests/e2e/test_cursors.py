@@ -82,6 +82,38 @@ def test_a_room_that_is_not_joined(run: Zchat) -> None:
     assert texts(tail(run, *arguments)) == []
 
 
+def test_where_to_begin_is_for_a_new_one(run: Zchat) -> None:
+    """Cron repeats the same line, also after a pause that is longer than what it says."""
+    arguments = ("--json", "--cursor", "c", "--since", "1s", "--no-follow", "general")
+    assert texts(tail(run, *arguments)) == []
+    send(run, "general", "one")
+    first = tail(run, "--json", "--no-follow", "general").stdout
+    while run(["tail", "--no-follow", "--since", "1s", "general"], nick="bob").stdout:
+        pass  # until it is older than that
+    assert texts(tail(run, *arguments)) == ["one"]
+    assert first
+
+
+def test_a_run_that_reached_no_broker_changes_nothing(run: Zchat, broker: Broker) -> None:
+    """What was printed before it can still be acknowledged, line by line."""
+    assert run(["join", "zz"]).returncode == 0
+    arguments = ("--json", "--cursor", "c", "--peek", "--no-follow", "--timeout", "0.5", "general", "zz")
+    assert texts(tail(run, *arguments)) == []
+    for number in range(4):
+        send(run, ("zz", "general")[number % 2], str(number))
+    printed = objects(tail(run, *arguments).stdout.splitlines())
+    broker.kill()
+    assert tail(run, *arguments).returncode == 3
+    done = printed[:2]
+    assert run(["cursor", "set", "c", str(done[-1]["pos"])], nick="bob").returncode == 0
+    never_printed = run(["cursor", "set", "c", str(printed[-1]["pos"] + 7)], nick="bob")
+    assert (never_printed.returncode, never_printed.stdout) == (5, "")
+    assert "has not printed a message" in never_printed.stderr
+    broker.start()
+    arguments = (*arguments[:5], *arguments[7:])
+    assert texts(tail(run, *arguments)) == [one["text"] for one in printed[2:]]
+
+
 def test_one_holder_at_a_time_and_one_set_of_conversations(run: Zchat) -> None:
     assert tail(run, "--cursor", "c", "--no-follow", "general").returncode == 0
     holder = run.start(["tail", "--cursor", "c", "general"], nick="bob")

@@ -8,13 +8,20 @@ from typing import NamedTuple
 
 from zchat.client.core.cursors import Cursors, Snapshot
 from zchat.client.identity import Identity
-from zchat.client.printed import Printed
+from zchat.client.printed import Printed, private
 from zchat.client.statefile import StateFile, lock, unlock
 from zchat.common import names
-from zchat.common.errors import ConfigurationError, No, StateInUse
+from zchat.common.errors import ConfigurationError, No, StateInUse, ZchatError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _SUFFIX = ".cursor"
+_PEEKS, _MOVES = "peeks", "moves"  # what a tail that holds it does
+
+
+class NotPrinted(ZchatError):
+    """A position was acknowledged that was not printed."""
+
+    exit_code = 5
 
 
 class Listed(NamedTuple):
@@ -78,22 +85,17 @@ class CursorFile:
 
     def open(self) -> Snapshot | None:
         """Hold and read it. Raises StateInUse, and ConfigurationError when it is for other addresses."""
-        try:
-            snapshot = self._file.open()
-        except StateInUse:
-            raise StateInUse(f"another zchat tail is using {self}") from None
-        try:
-            self._check_same(snapshot)
-            if self._peek:
-                self._printed.begin()
-            else:
-                self._printed.discard()
-        except OSError as error:
-            self.close()
-            raise ConfigurationError(f"cannot use {self}: {error.strerror or error}") from None
-        except ConfigurationError:
-            self.close()
-            raise
+        with self._changing():  # nobody sets it in between
+            try:
+                snapshot = self._file.open()
+            except StateInUse:
+                raise StateInUse(f"another zchat tail is using {self}") from None
+            try:
+                self._check_same(snapshot)
+                self._file.note(_PEEKS if self._peek else _MOVES)
+            except BaseException:
+                self.close()
+                raise
         if snapshot is None and self._after is not None:
             rooms = frozenset(one for one in self._to if one.startswith("#"))
             return Snapshot(self._after, {}, frozenset(), rooms)
@@ -103,13 +105,15 @@ class CursorFile:
         """Replace it, durably. Raises OSError."""
         if not self._peek:
             self._file.write(snapshot)
+            self._printed.discard()
             return
+        printed = dict(self._printed.last)  # the tail goes on meanwhile
         with self._changing():
             acknowledged = self._file.read()
             if acknowledged is None or acknowledged.floor is None:
                 self._file.write(snapshot)  # where it begins
             else:
-                self._file.write(_kept(acknowledged, snapshot, self._printed.last))
+                self._file.write(_kept(acknowledged, snapshot, printed))
 
     def close(self) -> None:
         """Let others have it."""
@@ -117,45 +121,49 @@ class CursorFile:
         self._file.close()
 
     def prints(self, pos: int, conversation: str) -> None:
-        """This message is about to be printed."""
+        """This message is about to be printed. Raises OSError."""
         if self._peek:
             self._printed.add(pos, conversation)
 
     # ---- for people and scripts ----
 
-    def set(self, pos: int) -> None:
-        """Everything is done that was printed up to the line of `pos`. If the last tail did not peek, or
-        printed no such line: everything is done up to `pos`, in all conversations, and nothing after it.
+    def set(self, pos: int, in_log: bool = False) -> None:
+        """Everything is done that the last tail printed up to the line of `pos`. If it did not peek, or with
+        `in_log`: everything is done up to `pos`, in all conversations, and nothing after it.
 
-        Raises No when there is no such cursor, and StateInUse while a tail holds it that moves it by itself,
-        or has not printed such a line.
+        Raises No when there is no such cursor, StateInUse while a tail holds it and moves it by itself, and
+        NotPrinted when a tail that peeked has not printed such a line.
         """
         self._existing()
         with self._changing():
             snapshot = self._existing()
-            try:
-                reached = self._printed.up_to(pos)
-                was_peeked = True
-            except FileNotFoundError:
-                reached, was_peeked = None, False
             is_held = not self._take()
             try:
-                if is_held and not was_peeked:
-                    raise StateInUse(f"a tail is using {self} and moves it by itself; see tail --peek")
-                if is_held and reached is None:
-                    raise StateInUse(f"the tail that is using {self} has not printed a message {pos}")
+                if is_held and (in_log or self._file.noted() == _MOVES):
+                    raise StateInUse(
+                        f"a tail is using {self}. While it runs, only what a tail --peek has printed is set"
+                    )
+                reached = None if in_log else self._printed.up_to(pos)
+                if reached is None and not in_log and (is_held or self._printed.exists):
+                    raise NotPrinted(
+                        f"the last tail --peek has not printed a message {pos}, or long ago. To move {self} "
+                        "there all the same, over what was not printed: --in-log"
+                    )
                 self._file.write(_moved(snapshot, pos, reached))
+                if in_log:
+                    self._printed.discard()
             finally:
                 if not is_held:
                     self._file.close()
 
     def delete(self) -> None:
-        """Raises No when there is no such cursor, and StateInUse while a tail holds it."""
-        self._existing()
+        """Also a damaged one. Raises No when there is none, and StateInUse while a tail holds it."""
+        if not self.exists:
+            raise self._none()
         with self._changing():
-            if not self._take():
+            if not self._take_damaged():
                 raise StateInUse(f"a tail is using {self}")
-            self._path.unlink()
+            self._path.unlink(missing_ok=True)
             self._printed.discard()
             self._file.close()
 
@@ -176,8 +184,11 @@ class CursorFile:
     def _existing(self) -> Snapshot:
         snapshot = self._file.read()
         if snapshot is None:
-            raise No(f"there is no cursor {self.name}; zchat tail --cursor {self.name} makes it")
+            raise self._none()
         return snapshot
+
+    def _none(self) -> No:
+        return No(f"there is no cursor {self.name}; zchat tail --cursor {self.name} makes it")
 
     def _take(self) -> bool:
         try:
@@ -185,6 +196,13 @@ class CursorFile:
         except StateInUse:
             return False
         return True
+
+    def _take_damaged(self) -> bool:
+        """Whatever is in it: what is damaged is held by nobody, for nobody could read it."""
+        try:
+            return self._take()
+        except ConfigurationError:
+            return True
 
     def _check_same(self, snapshot: Snapshot | None) -> None:
         if snapshot is not None and sorted(self._file.to or ()) != self._to:
@@ -197,13 +215,17 @@ class CursorFile:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """One process at a time reads it to change it."""
-        with open(self._path.with_name(f"{self.name}.changing"), "a") as file:
-            lock(file, wait=True)
-            try:
-                yield
-            finally:
-                unlock(file)
+        """One process at a time reads it to change it. What fails with an OSError is a ConfigurationError."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(self._path.with_name(f"{self.name}.changing"), "a", opener=private) as file:
+                lock(file, wait=True)
+                try:
+                    yield
+                finally:
+                    unlock(file)
+        except OSError as error:
+            raise ConfigurationError(f"cannot use {self}: {error.strerror or error}") from None
 
 
 def cursor_of(
@@ -215,10 +237,8 @@ def cursor_of(
 
 def all_of(who: Identity) -> list[CursorFile]:
     """The cursors of a nick at a broker, by name."""
-    return [
-        cursor_of(who, path.name.removesuffix(_SUFFIX))
-        for path in sorted(_directory(who).glob(f"*{_SUFFIX}"))
-    ]
+    names_found = (path.name.removesuffix(_SUFFIX) for path in _directory(who).glob(f"*{_SUFFIX}"))
+    return [cursor_of(who, name) for name in sorted(names_found) if _NAME.fullmatch(name)]
 
 
 def _directory(who: Identity) -> Path:
@@ -246,6 +266,9 @@ def _kept(acknowledged: Snapshot, reached: Snapshot, printed: Mapping[str, int])
     for conversation, position in now.positions.items():
         if conversation not in behind:
             before.move(conversation, position)
-    for conversation in behind:
+    for conversation in behind & acknowledged.joined:
         before.positions[conversation] = before.position(conversation)
-    return reached._replace(floor=acknowledged.floor, positions=before.positions)
+    unnamed = behind - acknowledged.joined  # a room joined since: its next listing says where that was
+    return reached._replace(
+        floor=acknowledged.floor, positions=before.positions, joined=reached.joined - unnamed
+    )

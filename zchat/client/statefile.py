@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from zchat.client.core.cursors import Snapshot
+from zchat.client.printed import private
 from zchat.common import files
 from zchat.common.errors import ConfigurationError, StateInUse
 
@@ -24,6 +25,7 @@ class StateFile:
     def __init__(self, path: Path, broker: str, to: Sequence[str] | None = None) -> None:
         self.to = to
         self._path = path
+        self._lock_path = path.with_name(path.name + ".lock")
         self._broker = broker
         self._lock: IO[str] | None = None
         self.nick: str | None = None  # whose positions they are
@@ -35,7 +37,7 @@ class StateFile:
         """Lock the file and read it; None when there is none yet. Raises ConfigurationError."""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = open(self._path.with_name(self._path.name + ".lock"), "a")  # noqa: SIM115
+            self._lock = open(self._lock_path, "a", opener=private)  # noqa: SIM115
             lock(self._lock)
         except BlockingIOError:
             self.close()
@@ -48,6 +50,20 @@ class StateFile:
         except BaseException:
             self.close()
             raise
+
+    def note(self, text: str) -> None:
+        """Leave a word for others about who holds the file. Raises OSError."""
+        assert self._lock is not None
+        self._lock.truncate(0)
+        self._lock.write(text)
+        self._lock.flush()
+
+    def noted(self) -> str:
+        """The word that the last holder left. Raises OSError."""
+        try:
+            return self._lock_path.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
 
     def write(self, snapshot: Snapshot) -> None:
         """Replace the file. It is whole and synced, before or after. Raises OSError."""
@@ -78,7 +94,7 @@ class StateFile:
             return None
         except OSError as error:
             raise ConfigurationError(f"cannot read {self._path}: {error.strerror or error}") from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._damaged() from None
         if not isinstance(content, dict) or content.get("version") != _VERSION:
             raise self._damaged()

@@ -1,12 +1,16 @@
 """Named cursors: whose they are, how a tail moves them, and how they are set."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from zchat.client.core.cursors import Cursors, Snapshot
-from zchat.client.cursorfile import CursorFile
+from zchat.client.cursorfile import CursorFile, NotPrinted, all_of
+from zchat.client.identity import Identity
+from zchat.common import keys
 from zchat.common.errors import ConfigurationError, No, StateInUse
+from zchat.common.links import Link
 
 GENERAL, TEA, BOB = "#general", "#tea", "@ann,bob"
 
@@ -138,9 +142,18 @@ def test_what_was_printed_can_be_acknowledged_when_the_tail_has_ended(written: P
 
 def test_while_a_tail_peeks_only_what_it_printed_is_acknowledged(written: Path) -> None:
     tail = peeked(written, (12, GENERAL))
-    with pytest.raises(StateInUse, match="has not printed a message 13"):
+    with pytest.raises(NotPrinted, match="has not printed a message 13") as caught:
         cursor(written).set(13)
+    assert caught.value.exit_code == 5
+    with pytest.raises(StateInUse, match="While it runs"):
+        cursor(written).set(13, in_log=True)
     tail.close()
+    with pytest.raises(NotPrinted):
+        cursor(written).set(13)
+    cursor(written).set(13, in_log=True)
+    assert (position(written, GENERAL), position(written, TEA)) == (13, 13)
+    cursor(written).set(12)  # nothing that was printed counts any more
+    assert position(written, GENERAL) == 12
 
 
 def test_a_tail_that_moves_it_leaves_nothing_to_set(written: Path) -> None:
@@ -148,7 +161,7 @@ def test_a_tail_that_moves_it_leaves_nothing_to_set(written: Path) -> None:
     tail = cursor(written)
     tail.open()
     for pos in (12, 13):
-        with pytest.raises(StateInUse, match="moves it by itself"):
+        with pytest.raises(StateInUse, match="While it runs"):
             cursor(written).set(pos)
     with pytest.raises(StateInUse):
         cursor(written).delete()
@@ -180,7 +193,7 @@ def test_the_older_half_of_much_is_forgotten(written: Path, monkeypatch: pytest.
     monkeypatch.setattr("zchat.client.printed._BYTES_MAX", 1000)
     tail = peeked(written, *((pos, GENERAL) for pos in range(100, 300)))
     assert (written / "c.printed").stat().st_size <= 1000
-    with pytest.raises(StateInUse, match="has not printed a message 100"):
+    with pytest.raises(NotPrinted, match="has not printed a message 100, or long ago"):
         cursor(written).set(100)
     cursor(written).set(299)
     tail.close()
@@ -208,3 +221,94 @@ def test_a_direct_conversation_is_known_by_its_partner(tmp_path: Path) -> None:
     one.write(Snapshot(5, {BOB: 9, "@ann,cat": 7}, frozenset(), frozenset()))
     one.close()
     assert cursor(tmp_path).listed().pos == 9
+
+
+def test_a_tail_that_prints_nothing_forgets_nothing(written: Path) -> None:
+    """It may not even have reached its broker."""
+    peeked(written, (12, GENERAL), (9, TEA)).close()
+    peeked(written).close()
+    silent = cursor(written)
+    silent.open()
+    silent.close()
+    cursor(written).set(12)
+    assert (position(written, GENERAL), position(written, TEA)) == (12, 7)
+
+
+def test_a_room_that_was_joined_meanwhile_begins_at_the_joining(written: Path) -> None:
+    """Of which something was printed, that is not acknowledged: where it begins the next listing says."""
+    tail = peeked(written, (12, GENERAL), (14, "#new"))
+    tail.write(snapshot(5, general=12, new=14)._replace(joined=frozenset({"#new"})))
+    tail.close()
+    saved = cursor(written)
+    found = saved.open()
+    saved.close()
+    assert found is not None
+    assert "#new" not in found.joined and "#new" not in found.positions
+
+
+def test_a_set_does_not_stop_a_tail_that_starts(written: Path) -> None:
+    """They wait for each other."""
+    errors: list[Exception] = []
+
+    def set_often() -> None:
+        try:
+            for _ in range(50):
+                cursor(written).set(10)
+        except StateInUse:
+            pass  # while a tail holds it
+        except Exception as error:
+            errors.append(error)
+
+    setting = threading.Thread(target=set_often)
+    setting.start()
+    while setting.is_alive():
+        tail = cursor(written)
+        tail.open()
+        tail.close()
+    setting.join()
+    assert errors == []
+
+
+@pytest.mark.parametrize("damage", [b"\0" * 100, b"\xff\n12 #general\n", b"x #general\n\n12 #general\n"])
+def test_damage_to_what_was_printed_was_not_printed(written: Path, damage: bytes) -> None:
+    peeked(written, (11, GENERAL)).close()
+    (written / "c.printed").write_bytes(damage)
+    if b"12" in damage:
+        cursor(written).set(12)
+        assert position(written, GENERAL) == 12
+    with pytest.raises(NotPrinted):
+        cursor(written).set(13)
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[" * 100_000, b"\xff", b'{"version": 1}'])
+def test_a_damaged_cursor_is_told_and_can_be_deleted(written: Path, damage: bytes) -> None:
+    (written / "c.cursor").write_bytes(damage)
+    with pytest.raises(ConfigurationError):
+        cursor(written).set(1)
+    with pytest.raises(ConfigurationError):
+        cursor(written).open()
+    cursor(written).delete()
+    assert not cursor(written).exists
+
+
+def test_files_are_for_their_owner_alone(written: Path) -> None:
+    peeked(written, (12, GENERAL)).close()
+    cursor(written).set(12)
+    assert {path.stat().st_mode & 0o777 for path in written.iterdir()} == {0o600}
+
+
+def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="cannot use the cursor c"):
+        cursor(tmp_path / "file").open()
+
+
+def test_all_of_a_nick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZCHAT_STATE_DIR", str(tmp_path))
+    who = Identity(Link("h", 1, keys.draw().public), "a.b")
+    assert all_of(who) == []
+    directory = who.state().parent / "a.b.cursors"
+    directory.mkdir(parents=True)
+    for name in ("b.cursor", "a.cursor", "._a.cursor", "c.printed"):
+        (directory / name).write_text("")
+    assert [one.name for one in all_of(who)] == ["a", "b"]

@@ -54,23 +54,26 @@ def list_(caller: Caller, as_json: bool) -> None:
 @cursor.command("set")
 @client_options
 @json_option
+@click.option("--in-log", is_flag=True, help="POS in the log, over what no tail has printed.")
 @click.argument("name", metavar="NAME", shell_complete=completing.cursor)
 @click.argument("pos", type=click.IntRange(0, 2**53 - 1), metavar="POS")
-def set_(caller: Caller, as_json: bool, name: str, pos: int) -> None:
+def set_(caller: Caller, as_json: bool, in_log: bool, name: str, pos: int) -> None:
     """Say that everything is done up to the message with the position POS.
 
-    With `zchat tail --peek`, also while it runs: that line and all that were printed before it. Otherwise all
-    positions up to POS, and none after it: so a cursor is moved forward and back.
+    After `zchat tail --peek`, and while it runs: that line and all that were printed before it; a line that
+    it has not printed is refused. After a tail that moved the cursor, and with --in-log: all positions up to
+    POS, and none after it, so that a cursor can be moved forward and back.
 
     \b
     Examples:
       zchat cursor set deploy 4711
+      zchat cursor set --in-log deploy 0
       zchat tail --json --cursor jobs --peek jobs | while read -r line; do
         ./work "$line" && zchat cursor set jobs "$(echo "$line" | jq .pos)"
       done
     """
     file = cursor_of(caller.identity(), name)
-    file.set(pos)
+    file.set(pos, in_log)
     if as_json:
         put(cursor_json(file.listed()), as_json)
 
@@ -87,7 +90,7 @@ def delete(caller: Caller, as_json: bool, name: str) -> None:
       zchat cursor delete deploy
     """
     file = cursor_of(caller.identity(), name)
-    listed = file.listed()
+    listed = file.listed() if as_json else None
     file.delete()
-    if as_json:
+    if listed is not None:
         put(cursor_json(listed), as_json)

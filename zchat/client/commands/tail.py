@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from zchat.client.commands import completing, past
 from zchat.client.commands.addresses import Chosen, address
@@ -132,7 +133,9 @@ def _check_usage(
 async def _with_cursor(wanted: _Wanted, who: Identity, timeout: float | None, name: str, peek: bool) -> None:
     to, after = wanted.chosen.addresses, wanted.after
     cursor = cursor_of(who, name, to=to, after=after, peek=peek)
-    if wanted.since_ms is not None and not cursor.exists:
+    if cursor.exists:
+        wanted = replace(wanted, since_ms=None)  # it says where a new cursor begins
+    elif wanted.since_ms is not None:
         after = await _position_before(who, timeout, to, wanted.since_ms)
         cursor = cursor_of(who, name, to=to, after=after, peek=peek)
     await _Tail(wanted, cursor).run(who, timeout)
