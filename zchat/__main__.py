@@ -5,6 +5,7 @@ import sys
 try:
     import errno
     import importlib
+    import io
     import os
     import signal
     import traceback
@@ -14,8 +15,8 @@ try:
 
     import click
 
-    from zchat.common.errors import ConfigurationError, ZchatError
-    from zchat.common.text import say, shown
+    from zchat.common.errors import ConfigurationError, OutcomeUnknown, ZchatError
+    from zchat.common.text import say, shown, without_keys
 except KeyboardInterrupt:
     sys.exit(130)
 
@@ -149,7 +150,8 @@ def _code_of(arguments: list[str]) -> int:
     except ZchatError as error:
         _show_details(context)
         if str(error):
-            say(str(error))
+            is_whole = isinstance(error, OutcomeUnknown)  # with an id to repeat it with, however that looks
+            say(str(error) if is_whole else without_keys(str(error)))
         return error.exit_code
     except Exception as error:
         _show_details(context)
@@ -169,15 +171,17 @@ def _forget_stdout() -> None:
 
 def _show_usage(error: click.ClickException) -> None:
     if sys.stderr is not None:  # click would turn to stdout
-        with suppress(OSError):
-            error.show()
+        text = io.StringIO()
+        error.show(text)
+        with suppress(OSError, ValueError):
+            print(shown(without_keys(text.getvalue())), end="", file=sys.stderr)
 
 
 def _show_details(context: click.Context | None) -> None:
     """With --debug: the traceback of the error at hand, and of those it came from."""
     if context is not None and context.params.get("debug"):
         with suppress(OSError, ValueError):
-            print(shown(traceback.format_exc()), end="", file=sys.stderr)
+            print(shown(without_keys(traceback.format_exc())), end="", file=sys.stderr)
 
 
 def _report_bug(error: Exception) -> None:
@@ -186,7 +190,7 @@ def _report_bug(error: Exception) -> None:
     where = [one for one in frames if os.path.abspath(one.filename).startswith(package + os.sep)][-1]
     place = f"{os.path.relpath(where.filename, os.path.dirname(package))}:{where.lineno}"
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    say(f"this is a bug in {_versions()}: {what} ({place})")
+    say(without_keys(f"this is a bug in {_versions()}: {what} ({place})"))
     say("please report it with the lines that `zchat --debug …` prints, and what you did")
 
 

@@ -117,20 +117,58 @@ def test_a_file_with_an_exported_key(run: Zchat, tmp_path: Path) -> None:
     assert not (tmp_path / "users" / "desktop").exists()
 
 
-def test_an_exported_key_in_the_wrong_place_is_not_shown(run: Zchat) -> None:
+def test_a_key_in_the_wrong_place_is_not_shown(run: Zchat) -> None:
     exported = run(["key", "export"]).stdout.strip()
     secret = exported.rpartition("/")[2]
-    for done in (
-        run(["connect", exported]),
-        run(["users", "--link", exported]),
-        run(["users"], ZCHAT_LINK=exported),
-        run(["users"], ZCHAT_KEY=exported),
-        run(["users", "--key-file", exported]),
-        run(["users", "--key-file", secret]),
-    ):
-        assert done.returncode == 2
-        assert done.stderr.startswith("zchat: ") and done.stderr.count("\n") == 1
-        assert secret not in done.stderr
+    plain = Path(run(["key", "path"]).stdout.strip()).read_text().strip()
+    settings = Path(run.environment("ann")["ZCHAT_CONFIG_DIR"]) / "config.toml"
+    places: list[tuple[list[str], dict[str, str], str]] = []
+    for key in (exported, secret, plain, f" {exported}", f"'{exported}'", f'"{secret}"'):
+        places += [
+            (arguments, {}, "")
+            for arguments in (
+                ["connect", key],
+                ["users", "--link", key],
+                ["users", "--context", key],
+                ["context", "use", key],
+                ["context", "remove", key],
+                ["users", "--nick", key],
+                ["users", "--key-file", key],
+                ["key", "import", key],
+            )
+        ]
+        places += [(["users"], {name: key}, "") for name in ("ZCHAT_LINK", "ZCHAT_NICK")]
+        places.append((["users"], {"ZCHAT_CONTEXT": key, "ZCHAT_LINK": ""}, ""))
+        places += [
+            (["users"], {"ZCHAT_LINK": "", "ZCHAT_NICK": ""}, f"{name} = {json.dumps(key)}")
+            for name in ("link", "context", "nick", "key_file")
+        ]
+    for key in (exported, secret):  # what has a slash in front of its secret, or letters and digits only
+        places += [
+            ([key], {}, ""),
+            (["--debug", "users", "--link", key], {}, ""),
+            (["users", "-i", key], {}, ""),
+            (["users", "-p", key], {}, ""),
+            (["users", "--timeout", key], {}, ""),
+            (["users"], {}, f"timeout = {json.dumps(key)}"),
+        ]
+    places.append((["users"], {"ZCHAT_KEY": exported}, ""))
+    for arguments, environment, setting in places:
+        settings.write_text(f"[client]\n{setting}\n")
+        done = run(arguments, **environment)
+        told = done.stdout + done.stderr
+        assert done.returncode in (2, 4), (arguments, told)
+        assert secret not in told and plain not in told, (arguments, environment, setting)
+
+
+def test_a_key_is_imported_from_a_file_or_a_pipe(run: Zchat) -> None:
+    exported = run(["key", "export"]).stdout.strip()
+    for key in (exported, exported.rpartition("/")[2]):
+        done = run(["key", "import", key], nick="laptop")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.endswith(": put it into a file, or pipe it in\n")
+    done = run(["key", "import"], nick="laptop", input=f"\ufeff{exported}\r\n")  # as an editor wrote it
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_context_can_be_renamed_by_its_file(run: Zchat, broker: Broker) -> None:

@@ -57,6 +57,14 @@ def test_any_text_is_a_host_or_refused(text: str) -> None:
     assert links.parse(str(link)) == link
 
 
+@pytest.mark.parametrize("host", ["*", "*.example.org"])
+def test_a_host_is_one(host: str) -> None:
+    """Where a broker listens may be everywhere; where it is reached is a place."""
+    assert parsed(f"zchat://{host}:1/{'a' * 52}") is None
+    with pytest.raises(ConfigurationError):
+        links.host(host)
+
+
 @given(link=LINKS, port=st.integers(0, 99_999) | st.sampled_from([0, 1, 65535, 65536]))
 def test_a_port_is_between_1_and_65535(link: links.Link, port: int) -> None:
     wanted = link._replace(port=port)

@@ -4,7 +4,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from zchat.common import files, links, places
+from zchat.common import files, keys, links, places
 from zchat.common.errors import ConfigurationError
 from zchat.common.links import Link
 
@@ -103,7 +103,8 @@ def _readable() -> dict[str, Link]:
 def _missing(name: str) -> ConfigurationError:
     known = ", ".join(names())
     there = f"There are: {known}" if known else "There is none; zchat connect LINK makes one"
-    return ConfigurationError(f"there is no context {name}. {there}")
+    called = "of that name, and what was given may be a secret key" if keys.may_be_secret(name) else name
+    return ConfigurationError(f"there is no context {called}. {there}")
 
 
 def _new_name(link: Link) -> str:
@@ -122,7 +123,8 @@ def _write(path: Path, line: str) -> None:
 
 def _path(name: str) -> Path:
     if not _is_name(name):
-        raise ConfigurationError(f"no context can be called {name!r}")
+        called = "that: it may be a secret key" if keys.may_be_secret(name) else repr(name)
+        raise ConfigurationError(f"no context can be called {called}")
     return _directory() / name
 
 

@@ -201,12 +201,18 @@ def _context_at(host: str, port: int) -> Link | None:
 
 def _key_file(asked: Asked) -> Path | None:
     if asked.key_file is not None:
-        path = Path(asked.key_file)
-        if asked.key_file.startswith("zchat-key:") or (len(asked.key_file) in (40, 52) and not path.exists()):
-            raise ConfigurationError("--key-file is the name of a file; ZCHAT_KEY can have the key itself")
-        return path
+        return _file_of_key("--key-file", asked.key_file, Path(asked.key_file))
     chosen = settings.client().key_file
-    return None if chosen is None else settings.path_in(chosen)
+    return (
+        None if chosen is None else _file_of_key("key_file in config.toml", chosen, settings.path_in(chosen))
+    )
+
+
+def _file_of_key(origin: str, typed: str, path: Path) -> Path:
+    """The path, unless the key itself stands there, which must not be quoted."""
+    if keys.may_be_secret(typed) and not os.path.exists(path):
+        raise ConfigurationError(f"{origin} is the name of a file; ZCHAT_KEY can have the key itself")
+    return path
 
 
 def _named_nick(asked: Asked) -> str | None:
@@ -227,7 +233,8 @@ def _valid_nick(typed: str) -> str:
         names.folded(typed)
         return names.nick(typed)
     except names.InvalidName as error:
-        raise ConfigurationError(f"the nick {typed!r} {error}") from None
+        quoted = f" {typed!r}" if len(typed) <= limits.NAME_CHARACTERS_MAX else ""  # else it may be a key
+        raise ConfigurationError(f"the nick{quoted} {error}") from None
 
 
 def _ask_nick(may_ask: bool) -> str:

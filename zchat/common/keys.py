@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 import stat
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from zchat.common import files
 from zchat.common.errors import ConfigurationError
 
 BASE32_CHARACTERS = 52
+_KEY = re.compile(r"[A-Za-z2-7]{52}|[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
 
 
 class KeyPair(NamedTuple):
@@ -64,6 +66,12 @@ def from_base32(text: str) -> str:
     if to_base32(key) != text.lower():
         raise ValueError("its last character does not fit")
     return key
+
+
+def may_be_secret(text: str) -> bool:
+    """Whether the text looks like a secret key or has an exported one in it: then it must not be quoted, and
+    is no name of anything, unless there is something of that name."""
+    return "zchat-key:" in text.lower() or _KEY.fullmatch(text.strip(" \t\r\n'\"")) is not None
 
 
 def load_or_draw(path: Path) -> KeyPair:

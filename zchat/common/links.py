@@ -6,7 +6,7 @@ from typing import NamedTuple
 from zchat.common import keys, limits
 from zchat.common.errors import ConfigurationError
 
-_HOST = r"\[[0-9A-Fa-f:.%a-z]+\]|[^\s/:@?#\[\]]+"
+_HOST = r"\[[0-9A-Fa-f:.%a-z]+\]|[^\s/:@?#\[\]*]+"
 _LINK = re.compile(rf"zchat://(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?/(?P<key>[a-zA-Z2-7]{{52}})/?")
 
 
@@ -33,18 +33,19 @@ def host(typed: str) -> str:
     name = typed.strip("[]")
     written = f"[{name}]" if ":" in name else name
     if name.count(":") == 1 or not name.isprintable() or not re.fullmatch(_HOST, written):
-        raise ConfigurationError(f"neither a name nor an address: {typed!r}")
+        raise ConfigurationError(f"neither a name nor an address: {_quoted(typed)}")
     return name
 
 
 def parse(text: str) -> Link:
     """The parts of a link; raises ConfigurationError with what is wrong about it."""
-    if text.strip().startswith("zchat-key:"):  # a secret, never to be quoted
+    if "zchat-key:" in text.lower():  # a secret, never to be quoted
         raise ConfigurationError("that is an exported key and not a link: zchat key import takes it")
     match = _LINK.fullmatch(text.strip())
     if match is None or not match[0].isprintable():
         raise ConfigurationError(
-            f"not a zchat link: {text!r}. It looks like zchat://HOST:PORT/KEY, as the broker prints it."
+            f"not a zchat link: {_quoted(text)}. "
+            "It looks like zchat://HOST:PORT/KEY, as the broker prints it."
         )
     port = int(match["port"] or limits.PORT)
     if not 0 < port < 65536:
@@ -54,3 +55,7 @@ def parse(text: str) -> Link:
     except ValueError as error:
         raise ConfigurationError(f"the key in the link is damaged: {error}") from None
     return Link(match["host"].strip("[]"), port, key)
+
+
+def _quoted(typed: str) -> str:
+    return "what stands there may be a secret key" if keys.may_be_secret(typed) else repr(typed)

@@ -15,6 +15,9 @@ _JOINER = re.compile(f"(?<={_BESIDE_JOINER})([\u200c\u200d])(?={_BESIDE_JOINER})
 
 _TAB = " " * 4
 
+_EXPORTED = re.compile(r"zchat-key:\S*?(?=['\")\].,:;]*(?:\s|$))", re.IGNORECASE)
+_SECRET = re.compile(r"(?<![A-Za-z0-9/])[A-Za-z2-7]{52}(?![A-Za-z0-9])")  # behind a slash: the key of a link
+
 
 def shown(text: str) -> str:
     r"""The text with every character that a terminal might obey as an escape that is seen, such as `\x1b` or
@@ -38,12 +41,22 @@ def json_safe(encoded: str) -> str:
     return "".join(_json_escape(one) if unicodedata.category(one) in _OBEYED else one for one in encoded)
 
 
+def without_exported(text: str) -> str:
+    """The text with each exported key, which somebody may have put in the wrong place, as `zchat-key://…`."""
+    return _EXPORTED.sub("zchat-key://…", text) if "key:" in text.lower() else text
+
+
+def without_keys(text: str) -> str:
+    """The same, and what may be the secret of an exported key, alone, as `…`: for what quotes a mistake."""
+    return _SECRET.sub("…", without_exported(text))
+
+
 def say(message: str) -> None:
-    """One line on stderr, whatever is in the message."""
+    """One line on stderr, whatever is in the message; an exported key is not shown."""
     if sys.stderr is None:
         return  # it was closed when the process began, and print would turn to stdout
     with contextlib.suppress(OSError, ValueError):
-        print(f"zchat: {one_line(message)}", file=sys.stderr, flush=True)
+        print(f"zchat: {one_line(without_exported(message))}", file=sys.stderr, flush=True)
 
 
 def _visible(character: str) -> str:

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zchat.common.text import json_safe, one_line, say, shown
+from zchat.common.text import json_safe, one_line, say, shown, without_keys
 
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()))  # lone surrogates as well
 OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
+SECRET = "abcdefghijklmnopqrstuvwxyz234567" + "a" * 20
 JOINERS = {"\u200c", "\u200d"}
 
 
@@ -68,6 +69,26 @@ def test_characters_beyond_the_first_plane_are_two_units_in_json() -> None:
 def test_say_is_one_safe_line(capsys: pytest.CaptureFixture[str]) -> None:
     say("no such room: \x1b[2J\nzchat: fine")
     assert capsys.readouterr() == ("", "zchat: no such room: \\x1b[2J\\x0azchat: fine\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no command 'zchat-key://ann@h:1/k/s'. There", "no command 'zchat-key://…'. There"),
+        ("cannot read /etc/zchat-key:/ann@h:1/k/s: why", "cannot read /etc/zchat-key://…: why"),
+        ("ZCHAT-KEY://ann@h:1/k/s", "zchat-key://…"),
+        (f"no room {SECRET}, and '{SECRET}'", "no room …, and '…'"),
+        (f"zchat://h:1/{SECRET}", f"zchat://h:1/{SECRET}"),  # a public key
+        (f"{SECRET}b", f"{SECRET}b"),
+    ],
+)
+def test_keys_are_not_told(text: str, told: str) -> None:
+    assert without_keys(text) == told
+
+
+def test_say_shows_no_exported_key(capsys: pytest.CaptureFixture[str]) -> None:
+    say(f"zchat-key://ann@h:1/{SECRET}/{SECRET} send --id {SECRET}")
+    assert capsys.readouterr().err == f"zchat: zchat-key://… send --id {SECRET}\n"
 
 
 def test_say_without_stderr_says_nothing(

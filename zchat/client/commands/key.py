@@ -1,5 +1,6 @@
 """`zchat key`: one's own secret key, where it is, and how it comes to another machine."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -109,6 +110,11 @@ def _with_key(caller: Caller) -> Identity:
 
 
 def _read(file: Path | None) -> str:
+    if file is not None and keys.may_be_secret(str(file)) and not os.path.exists(file):
+        raise ConfigurationError(
+            "FILE is the name of a file, and others can see a key on the command line: "
+            "put it into a file, or pipe it in"
+        )
     try:
         if file is not None:
             with file.open("rb") as source:
@@ -121,4 +127,4 @@ def _read(file: Path | None) -> str:
             data = sys.stdin.buffer.read(_BYTES_MAX)
     except OSError as error:
         raise ConfigurationError(f"cannot read {file or 'stdin'}: {files.why(error)}") from None
-    return data.decode("utf-8", "replace")
+    return data.decode("utf-8-sig", "replace")
