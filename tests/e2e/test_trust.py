@@ -261,6 +261,15 @@ def test_lines_killed_at_random_moments_are_there_once_and_in_order(
     assert texts(run) == wanted
 
 
+def test_after_a_refusal_every_line_that_is_stored_is_told(run: Zchat) -> None:
+    assert run(["send", "--id", "K.1500", "general", "not line 1500"]).returncode == 0
+    lines = "".join(f"{number}\n" for number in range(1, 20_001))
+    done = run(["send", "--json", "--lines", "--id", "K", "general"], input=lines)
+    assert done.returncode == 5
+    (count,) = re.findall(r"zchat: line 1500: .*Lines stored: (\d+)$", done.stderr.strip())
+    assert len(texts(run)) - 1 == len(done.stdout.splitlines()) == int(count)
+
+
 # ---- what stdin, stdout and stderr may be -----------------------------------------------------------------
 
 

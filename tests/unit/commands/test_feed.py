@@ -82,6 +82,16 @@ def test_it_stops_at_the_first_refusal_and_counts_what_was_stored() -> None:
     assert [sent.pos for sent in run.reported] == [1, 2, 4, 5]  # the last two were on their way
 
 
+def test_all_that_was_posted_is_counted() -> None:
+    broker = Broker(refuses("5000"))
+    run = Run(broker)
+    with pytest.raises(FeedStopped, match=r"^line 5000: "):
+        asyncio.run(run.feed.run(lines(b"".join(b"%d\n" % number for number in range(1, 100_000)))))
+    assert run.feed.stored == len(broker.posted) - 1
+    stored = [int(text) for _, text, _ in broker.posted if text != "5000"]
+    assert [sent.pos for sent in run.reported] == stored
+
+
 def test_it_reads_no_further_after_a_refusal() -> None:
     broker = Broker(refuses("3"))
     with pytest.raises(FeedStopped):

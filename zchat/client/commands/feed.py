@@ -49,7 +49,8 @@ class Feed:
         self.stored = 0
         self._client, self._to, self._id, self._timeout, self._report = client, to, id, timeout, report
         self._oldest: _Posted | None = None
-        self._posted: asyncio.Queue[_Posted | None] = asyncio.Queue(_UNSETTLED_MAX)
+        self._posted: asyncio.Queue[_Posted | None] = asyncio.Queue()
+        self._places = asyncio.Semaphore(_UNSETTLED_MAX)  # in the queue
 
     async def run(self, lines: AsyncIterator[Line]) -> None:
         """Until all lines are stored. Raises FeedStopped at the first that is not, and OutcomeUnknown when
@@ -57,6 +58,7 @@ class Feed:
         reading = asyncio.create_task(self._post_all(lines))
         try:
             while (posted := await self._posted.get()) is not None:
+                self._places.release()
                 self._oldest = posted
                 await self._settle(posted, reading)
                 self._oldest = None
@@ -73,11 +75,12 @@ class Feed:
             async for line in lines:
                 number = line.number
                 if not line.blank():
-                    await self._posted.put(_Posted(number, await self._post(line)))
+                    await self._places.acquire()  # first: nobody may be cancelled with what is posted in hand
+                    self._posted.put_nowait(_Posted(number, await self._post(line)))
                 number += 1
-            await self._posted.put(None)
+            self._posted.put_nowait(None)
         except Exception as error:
-            await self._posted.put(_Posted(number, error))
+            self._posted.put_nowait(_Posted(number, error))
 
     async def _post(self, line: Line) -> "asyncio.Future[Sent]":
         if line.too_long():
