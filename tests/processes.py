@@ -127,5 +127,6 @@ def broker_command(port: int, data_dir: Path, *options: str) -> list[str]:
 
 def broker_environment() -> dict[str, str]:
     """The environment without settings of zchat; warnings are errors."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ZCHAT_")}
+    unwanted = ("ZCHAT_", "PYTHONDONTWRITE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return kept | {"PYTHONWARNINGS": "error"}

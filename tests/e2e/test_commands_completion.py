@@ -39,6 +39,22 @@ def register(run: Zchat, *nicks: str) -> None:
         assert run(["users"], nick=nick).returncode == 0
 
 
+@pytest.fixture(scope="module")
+def populated(
+    tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str]
+) -> Iterator[tuple[Broker, Zchat]]:
+    """A broker with three people and three rooms, for all tests that only look."""
+    directory = tmp_path_factory.mktemp("populated")
+    broker = Broker(directory / "broker", bare_environment)
+    run = Zchat(directory / "users", bare_environment | {"ZCHAT_LINK": broker.link})
+    register(run, "ann", "Bob", "bert")
+    for room in ("kitchen", "küche"):
+        assert run(["join", room]).returncode == 0
+    yield broker, run
+    run.close()
+    broker.kill()
+
+
 # ---- what is offered --------------------------------------------------------------------------------------
 
 
@@ -63,10 +79,8 @@ def register(run: Zchat, *nicks: str) -> None:
         ("zchat topic general gen", []),
     ],
 )
-def test_names(run: Zchat, broker: Broker, line: str, wanted: list[str]) -> None:
-    register(run, "ann", "Bob", "bert")
-    for room in ("kitchen", "küche"):
-        assert run(["join", room]).returncode == 0
+def test_names(populated: tuple[Broker, Zchat], line: str, wanted: list[str]) -> None:
+    broker, run = populated
     offered(run, line, wanted, THERE=broker.link)
 
 
@@ -170,11 +184,23 @@ def test_it_ends_within_its_time(run: Zchat, broker: Broker) -> None:
 # ---- the shells -------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def environment(run: Zchat, tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str]) -> Iterator[Zchat]:
+    """At a broker where people have odd names, for all tests at a terminal."""
+    directory = tmp_path_factory.mktemp("odd")
+    broker = Broker(directory / "broker", bare_environment)
+    run = Zchat(directory / "users", bare_environment | {"ZCHAT_LINK": broker.link})
+    register(run, "ann", "Bob", "p@q@r", "x$(id);id&id*")
+    assert run(["join", "kitchen"]).returncode == 0
+    yield run
+    run.close()
+    broker.kill()
+
+
+@pytest.fixture(scope="module")
+def environment(odd: Zchat, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """ann's, with `zchat` in the path."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
+    run, programs = odd, tmp_path_factory.mktemp("bin")
     (programs / "zchat").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m zchat "$@"\n')
     (programs / "zchat").chmod(0o755)
     return run.environment("ann") | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "TERM": "dumb"}
@@ -238,7 +264,7 @@ SETUP = {
 }  # fmt: skip
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(scope="module", params=SHELLS)
 def typing(
     request: pytest.FixtureRequest, environment: dict[str, str]
 ) -> Iterator[Callable[[str, str], None]]:
@@ -281,11 +307,9 @@ def typing(
     ],
 )
 def test_at_a_terminal(
-    run: Zchat, broker: Broker, typing: Callable[[str, str], None], keys: str, words: str
+    environment: dict[str, str], typing: Callable[[str, str], None], keys: str, words: str
 ) -> None:
-    register(run, "ann", "Bob", "p@q@r", "x$(id);id&id*")
-    assert run(["join", "kitchen"]).returncode == 0
-    typing(keys, words.replace("{link}", broker.link))
+    typing(keys, words.replace("{link}", environment["ZCHAT_LINK"]))
 
 
 def wanted(shell: str) -> None:
