@@ -151,7 +151,7 @@ def test_nobody_is_told(run: Zchat) -> None:
         (["--after", "x", "general"], 2, "'x' is not a valid integer"),
         (["--since", "yesterday", "general"], 2, "'yesterday' is no time: 10m, 2h or 3d ago"),
         (["--from", "a b", "general"], 2, "--from 'a b': the nick has the character"),
-        (["a b"], 2, "no room and no @person"),
+        (["a b"], 2, "can be called"),
         (["nowhere"], 5, "nowhere"),
         (["-n", "0", "nowhere"], 5, "nowhere"),
         (["--after", "9", "nowhere"], 5, "nowhere"),

@@ -103,7 +103,7 @@ def test_text_of_others_is_shown_and_not_obeyed(run: Zchat) -> None:
     [
         (["-n", "1", "--after", "1"], 2, "exclude each other"),
         (["-n", "-1"], 2, "-1"),
-        (["a b"], 2, "no room and no @person"),
+        (["a b"], 2, "no room can be called"),
         (["nowhere"], 5, "nowhere"),
         (["@nobody1"], 5, "nobody1"),
         (["-n", "0", "@nobody1"], 5, "nobody1"),
