@@ -60,6 +60,7 @@ class CursorFile:
         self._to = sorted(set(to))
         self._after = after
         self._peek = peek
+        self._is_anew = False  # what the file says is of a log that is no more
         self._path = directory / f"{name}{_SUFFIX}"
         self._file = StateFile(self._path, broker, self._to)
         self._printed = Printed(directory / f"{name}.printed")
@@ -107,13 +108,16 @@ class CursorFile:
             self._file.write(snapshot)
             self._printed.discard()
             return
-        printed = dict(self._printed.last)  # the tail goes on meanwhile
+        printed, first = dict(self._printed.last), dict(self._printed.first)  # the tail goes on meanwhile
         with self._changing():
             acknowledged = self._file.read()
             if acknowledged is None or acknowledged.floor is None:
                 self._file.write(snapshot)  # where it begins
-            else:
-                self._file.write(_kept(acknowledged, snapshot, printed))
+                return
+            if self._is_anew:
+                acknowledged = _before(first, snapshot)
+            self._file.write(_kept(acknowledged, snapshot, printed))
+            self._is_anew = False
 
     def close(self) -> None:
         """Let others have it."""
@@ -124,6 +128,13 @@ class CursorFile:
         """This message is about to be printed. Raises OSError."""
         if self._peek:
             self._printed.add(pos, conversation)
+
+    def begin_anew(self) -> None:
+        """The log was replaced: what was printed of it cannot be acknowledged any more, and the next write
+        says where reading begins. Raises OSError."""
+        if self._peek:
+            self._printed.discard()
+            self._is_anew = True
 
     # ---- for people and scripts ----
 
@@ -252,6 +263,12 @@ def _moved(snapshot: Snapshot, pos: int, reached: Mapping[str, int] | None) -> S
     for conversation, position in reached.items():
         cursors.move(conversation, position)
     return snapshot._replace(positions=cursors.positions)
+
+
+def _before(printed: Mapping[str, int], reached: Snapshot) -> Snapshot:
+    """Where a tail was that has `reached` this, before the first positions that it printed."""
+    positions = {conversation: position - 1 for conversation, position in printed.items()}
+    return Snapshot(min([reached.floor or 0, *positions.values()]), positions, frozenset(), frozenset())
 
 
 def _kept(acknowledged: Snapshot, reached: Snapshot, printed: Mapping[str, int]) -> Snapshot:

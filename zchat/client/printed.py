@@ -19,6 +19,7 @@ class Printed:
     """
 
     def __init__(self, path: Path) -> None:
+        self.first: dict[str, int] = {}  # conversation: the position printed first
         self.last: dict[str, int] = {}  # conversation: the position printed last
         self._path = path
         self._file: IO[str] | None = None
@@ -27,6 +28,7 @@ class Printed:
         """Call this before the message is printed. Raises OSError."""
         if self._file is None:
             self._file = self._open("w")
+        self.first.setdefault(conversation, pos)
         self.last[conversation] = max(pos, self.last.get(conversation, 0))
         self._file.write(f"{pos} {conversation}\n")
         self._file.flush()
@@ -40,6 +42,10 @@ class Printed:
 
     def discard(self) -> None:
         """Nothing printed is left to be acknowledged. Raises OSError."""
+        self.close()
+        self._file = None
+        self.first.clear()
+        self.last.clear()
         with suppress(FileNotFoundError):
             self._path.unlink()
 

@@ -312,3 +312,20 @@ def test_all_of_a_nick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("b.cursor", "a.cursor", "._a.cursor", "c.printed"):
         (directory / name).write_text("")
     assert [one.name for one in all_of(who)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("prints", [0, 1, 2])  # before the first write
+def test_when_the_log_was_replaced_nothing_printed_or_acknowledged_counts(written: Path, prints: int) -> None:
+    one = peeked(written, (12, GENERAL))
+    cursor(written).set(12)
+    one.prints(13, GENERAL)
+    one.begin_anew()
+    with pytest.raises(NotPrinted):
+        cursor(written).set(13)
+    for pos in range(5, 5 + prints):
+        one.prints(pos, GENERAL)
+    one.write(snapshot(6, general=4 + prints))
+    one.prints(8, GENERAL)
+    one.write(snapshot(8, general=8))
+    one.close()
+    assert (position(written, GENERAL), position(written, TEA)) == ((4, 4) if prints else (6, 6))

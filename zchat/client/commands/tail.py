@@ -203,6 +203,8 @@ class _Tail:
     async def _heed(self, update: Update, nick: str) -> None:
         match update:
             case Status():
+                if update.kind == "replaced":
+                    self._begin_anew()
                 say(update.text)
             case CaughtUp():
                 pass
@@ -217,6 +219,12 @@ class _Tail:
                     if self._cursor is not None:
                         self._cursor.prints(update.pos, f"#{update.room}")
                     await self._print(notice_json(update) if self._wanted.as_json else notice_text(update))
+
+    def _begin_anew(self) -> None:
+        """The broker's log was replaced by an older one: positions are given a second time."""
+        self._printed.clear()
+        if self._cursor is not None:
+            self._cursor.begin_anew()
 
     def _is_new(self, message: Message) -> bool:
         return message.pos > self._printed.get(message.conversation, 0)

@@ -36,6 +36,12 @@ from zchat.client.messages import Status
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal, refusal
 
+_REPLACED = Status(
+    "replaced",
+    "the broker's log is older than what was read here: it was replaced, perhaps by a backup. "
+    "Reading begins anew, from now on",
+)
+
 
 class Core:
     """Everything a client decides. `handle` takes one event and the monotonic time and returns what the
@@ -223,6 +229,8 @@ class Core:
     def _welcome(self, welcome: wire.Welcome, now_ms: int) -> list[Effect]:
         if not self._session.welcomed(welcome, now_ms):
             return []
+        if self._reception.is_ahead_of(welcome):
+            return self._replaced(welcome, now_ms)
         effects: list[Effect] = [Greet(welcome)]
         if self._away:
             self._away = False
@@ -231,6 +239,15 @@ class Core:
         effects += self._reception.welcomed(welcome, now_ms)
         effects += self.outbox.welcomed(welcome, now_ms)
         return effects + self._requests.welcomed(welcome.session, now_ms)
+
+    def _replaced(self, welcome: wire.Welcome, now_ms: int) -> list[Effect]:
+        """The broker's log was replaced by an older one: greet as one who has read nothing."""
+        is_known = self._reception.reading.fresh
+        say_hello = self._session.lose(now_ms)
+        self._reception.suspended()
+        if is_known:
+            return self._hello(now_ms) if say_hello else []
+        return self._reception.begin_anew(welcome.as_of, _REPLACED) + self._hello(now_ms)
 
     def _elapsed(self, now_ms: int) -> list[Effect]:
         session, effects = self._session, self._reception.elapsed(now_ms)

@@ -23,6 +23,13 @@ class Cursors:
         self.joined = set(snapshot.joined) if snapshot else set()
         self.followed = set(snapshot.followed) if snapshot else set()
 
+    def begin_anew(self, floor: int) -> None:
+        """All conversations are to be read from `floor` on. What is followed stays: the user said so, not the
+        log."""
+        self.floor = floor
+        self.positions.clear()
+        self.joined.clear()
+
     def position(self, conversation: str) -> int:
         """Up to where the conversation is complete."""
         position = self.positions.get(conversation, 0)

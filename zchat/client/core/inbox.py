@@ -22,6 +22,7 @@ class _Mark(NamedTuple):
 
 _FLOOR: Final = ""  # in place of a conversation
 _JOINED, _LEFT = "+", "-"  # before a conversation
+_ANEW: Final = "!"  # in place of a conversation
 
 
 class Inbox:
@@ -60,6 +61,10 @@ class Inbox:
         """The user became a member of a room, or is one no longer."""
         self._mark((_JOINED if joined else _LEFT) + conversation, 0)
 
+    def began_anew(self, floor: int) -> None:
+        """All conversations are read from `floor` on, whatever was reached before."""
+        self._mark(_ANEW, floor)
+
     def took(self, count: int) -> bool:
         """The user took `count` updates. True when there is room again after there was none."""
         self._consumed = min(self._consumed + count, self._delivered)
@@ -96,6 +101,8 @@ class Inbox:
         conversation, taken = mark.conversation, self.taken
         if conversation == _FLOOR:
             taken.raise_floor(mark.position)
+        elif conversation == _ANEW:
+            taken.begin_anew(mark.position)
         elif conversation[0] == _JOINED:
             taken.join(conversation[1:])
         elif conversation[0] == _LEFT:

@@ -40,6 +40,8 @@ class Reading:
         self._targets: dict[str, int] = {}  # the furthest position heard of, where something is missing
         self._sweep: Listing | None = None  # the list that the floor waits for
         self._unseen: set[str] = set()  # joined rooms that the first list of the session does not name
+        self._saved = max(cursors.positions.values(), default=0)  # no log that was read ends below it
+        self._is_anew = False
 
     @property
     def hello_floor(self) -> int | None:
@@ -55,6 +57,32 @@ class Reading:
     def rooms(self) -> set[str]:
         """The rooms that are read: joined and followed ones."""
         return self.cursors.joined | self.cursors.followed
+
+    # ---- another log ----
+
+    def is_ahead_of(self, welcome: wire.Welcome) -> bool:
+        """Whether more was read than there is in the broker's log: it was replaced by an older one. Only what
+        was saved by an earlier process counts beside the floor: rooms come on a way of their own, and may
+        have been ahead of this Welcome."""
+        if self.fresh:  # the answer to a Hello from before it was found out
+            return self._is_anew and welcome.floor > welcome.as_of
+        return max(self.cursors.floor, self._saved) > welcome.as_of
+
+    def begin_anew(self, as_of: int) -> None:
+        """Forget what was reached, and what is known from the log that was replaced. What the present one has
+        up to `as_of` is not wanted: what of it is new, nobody knows."""
+        self.fresh = self._is_anew = True
+        self._resume = False
+        self._saved = 0
+        self.cursors.begin_anew(as_of)
+        self.inbox.began_anew(as_of)
+        self.rooms_changed = True
+        self._catchup = CatchUp()
+        self._fetches.drop_repairs()
+        self._sweep = None
+        for known in (self._left, self._starts, self._targets):
+            known.clear()
+        self._unseen.clear()
 
     # ---- lists of heads ----
 

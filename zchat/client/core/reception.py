@@ -59,6 +59,16 @@ class Reception:
 
     # ---- sessions and time ----
 
+    def is_ahead_of(self, welcome: wire.Welcome) -> bool:
+        """Whether more was read than there is in the broker's log."""
+        return not self._quiet and self.reading.is_ahead_of(welcome)
+
+    def begin_anew(self, as_of: int, status: Status) -> list[Effect]:
+        """The broker's log was replaced: read from `as_of` on, once the user was told."""
+        self.reading.inbox.delivered(1)  # even if too many wait there
+        self.reading.begin_anew(as_of)
+        return [Announce(status), Deliver([status])]
+
     def welcomed(self, welcome: wire.Welcome, now_ms: int) -> list[Effect]:
         """A session begins."""
         self.fetches.welcomed()
