@@ -1,6 +1,7 @@
 """The file that says how far a reader has got: one holder at a time, replaced atomically."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -54,9 +55,8 @@ class StateFile:
     def note(self, text: str) -> None:
         """Leave a word for others about who holds the file. Raises OSError."""
         assert self._lock is not None
-        self._lock.truncate(0)
-        self._lock.write(text)
-        self._lock.flush()
+        os.ftruncate(self._lock.fileno(), 0)
+        os.write(self._lock.fileno(), text.encode())  # past the buffer: closing must not fail again
 
     def noted(self) -> str:
         """The word that the last holder left. Raises OSError."""
