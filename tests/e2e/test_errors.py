@@ -385,6 +385,7 @@ def test_nobody_and_nothing_of_that_name(run: Zchat, arguments: list[str], said:
 
 
 def test_two_tails_on_one_cursor(run: Zchat) -> None:
+    assert run(["tail", "--cursor", "c", "--no-follow", "general"]).returncode == 0
     first = run.start(["tail", "--cursor", "c", "general"])
     assert run(["send", "general", "hi"]).returncode == 0
     first.out.until("hi")
