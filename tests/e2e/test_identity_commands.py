@@ -2,8 +2,9 @@
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pexpect
@@ -169,6 +170,53 @@ def test_a_key_is_imported_from_a_file_or_a_pipe(run: Zchat) -> None:
         assert done.stderr.endswith(": put it into a file, or pipe it in\n")
     done = run(["key", "import"], nick="laptop", input=f"\ufeff{exported}\r\n")  # as an editor wrote it
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Where tests run in the background Ctrl-C is ignored, which would be inherited."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("command", [["whoami"], ["send", "general", "hi"], ["connect"]], ids=" ".join)
+def test_a_key_file_that_blocks_can_be_interrupted(
+    command: list[str], number: signal.Signals, run: Zchat, tmp_path: Path
+) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe")
+    program = run.start([*command[:1], "--key-file", str(pipe), *command[1:]])
+    with pipe.open("w"):  # which waits until it is read
+        code = program.signalled(number)
+    assert code == (130 if number is signal.SIGINT else -signal.SIGTERM)
+    assert program.err.rest() == []
+
+
+def test_a_key_comes_through_a_pipe_and_is_read_once(run: Zchat, tmp_path: Path) -> None:
+    secret = Path(run(["key", "path"]).stdout.strip()).read_text()
+    os.mkfifo(pipe := tmp_path / "pipe")
+    for command in ("users", "whoami", "ping"):
+        program = run.start([command, "--key-file", str(pipe)])
+        with pipe.open("w") as file:
+            file.write(secret)
+        assert program.ended() == 0
+        assert program.err.rest() == []
+
+
+def test_a_kept_key_is_a_file(run: Zchat) -> None:
+    path = Path(run(["key", "path"]).stdout.strip())
+    secret = path.read_text()
+    path.write_text(secret + "\n" * 5000)
+    assert run(["users"]).returncode == 0
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    done = run(["users"])
+    assert done.returncode == 2
+    assert done.stderr == f"zchat: cannot read the key {path}: it is no regular file\n"
+    endless = run(["users", "--key-file", "/dev/zero"])
+    assert (endless.returncode, endless.stderr.partition(":")[2][:11]) == (2, " /dev/zero:")
 
 
 def test_a_context_can_be_renamed_by_its_file(run: Zchat, broker: Broker) -> None:

@@ -32,7 +32,7 @@ class Asked(NamedTuple):
 class Identity(NamedTuple):
     """A nick at a broker. Its key and its files follow from both, unless the key comes from elsewhere: as
     text in `secret`, or from `key_file`. `may_register`: the nick was named, so it may be registered;
-    `was_asked`: a person typed it at the question."""
+    `was_asked`: a person typed it at the question. `loaded`: what was in `key_file`."""
 
     link: Link
     nick: str
@@ -40,15 +40,23 @@ class Identity(NamedTuple):
     secret: str | None = None
     key_file: Path | None = None
     was_asked: bool = False
+    loaded: KeyPair | None = None
 
     def key(self) -> KeyPair:
         """The key pair of this nick, drawn and on disk when there was none. Raises ConfigurationError."""
+        if self.loaded is not None:
+            return self.loaded
         if self.secret is not None:
             with _said_by("ZCHAT_KEY"):
                 return keys.from_secret(self.secret.strip())
         if self.key_file is not None:
             return keys.load(self.key_file)
         return keys.load_or_draw(self.own_key_file())
+
+    def with_key_loaded(self) -> "Identity":
+        """The same with what is in `key_file`, if there is one. That may be a pipe: it waits, and whoever
+        reads it a second time finds nothing. Raises ConfigurationError."""
+        return self if self.key_file is None else self._replace(loaded=self.key())
 
     def has_key(self) -> bool:
         """Whether there is a key already, without drawing one."""

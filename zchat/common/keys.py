@@ -2,9 +2,12 @@
 
 import base64
 import binascii
+import codecs
 import os
 import re
 import stat
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +15,7 @@ from zchat.common import files
 from zchat.common.errors import ConfigurationError
 
 BASE32_CHARACTERS = 52
+_FILE_BYTES_MAX = 4096  # far more than a key has; a file can be endless
 _KEY = re.compile(r"[A-Za-z2-7]{52}|[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
 
 
@@ -93,10 +97,10 @@ def load_or_draw(path: Path) -> KeyPair:
 
 
 def load(path: Path) -> KeyPair:
-    """The pair whose secret half is in a file that somebody chose; its mode is not looked at. Raises
-    ConfigurationError."""
+    """The pair whose secret half is in a file that somebody chose; its mode is not looked at. It may be a
+    pipe, and then this waits for who writes into it. Raises ConfigurationError."""
     try:
-        return _read(path)
+        return _read(path, lambda _: None)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the key {path}: {files.why(error)}") from None
 
@@ -114,17 +118,33 @@ def fingerprint(public: str) -> str:
 
 def _load(path: Path) -> KeyPair:
     try:
-        if os.name == "posix" and stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise ConfigurationError(f"others can read the key {path}. Mend it: chmod 600 {path}")
-        return _read(path)
+        return _read(path, partial(_check_kept, path), getattr(os, "O_NONBLOCK", 0))  # a pipe would block
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"cannot read the key {path}: {files.why(error)}") from None
 
 
-def _read(path: Path) -> KeyPair:
-    text = path.read_text(encoding="ascii").strip()
+def _check_kept(path: Path, mode: int) -> None:
+    """Raises ConfigurationError for a file that is not fit to keep a key, by its mode."""
+    if not stat.S_ISREG(mode):
+        raise ConfigurationError(f"cannot read the key {path}: it is no regular file")
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise ConfigurationError(f"others can read the key {path}. Mend it: chmod 600 {path}")
+
+
+def _read(path: Path, check: Callable[[int], None], flags: int = 0) -> KeyPair:
+    """The pair in a file of whose mode `check` approves. Raises ConfigurationError, OSError and
+    UnicodeDecodeError."""
+    data = b""
+    descriptor = os.open(path, os.O_RDONLY | flags)
+    try:
+        check(os.fstat(descriptor).st_mode)
+        while len(data) < _FILE_BYTES_MAX and (piece := os.read(descriptor, _FILE_BYTES_MAX - len(data))):
+            data += piece
+    finally:
+        os.close(descriptor)
+    text = data.removeprefix(codecs.BOM_UTF8).decode("ascii").strip()
     try:
         return from_secret(text)
     except ConfigurationError as error:

@@ -40,8 +40,9 @@ class Caller(NamedTuple):
         return self._replace(asked=self.asked._replace(link=link))
 
     def identity(self, *, may_ask: bool = True) -> Identity:
-        """Nick and broker; asks for the nick and raises as `identity.find` does."""
-        return identity.find(self.asked, may_ask=may_ask)
+        """Nick and broker; asks for the nick and raises as `identity.find` does. The file of --key-file is
+        read already: while `run` heeds signals, one that blocks could not be interrupted."""
+        return identity.find(self.asked, may_ask=may_ask).with_key_loaded()
 
     def link(self) -> Link:
         """The broker; raises what `identity.find_link` does."""
