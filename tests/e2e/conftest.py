@@ -31,6 +31,32 @@ def broker(tmp_path: Path, bare_environment: dict[str, str]) -> Iterator[Broker]
     running.kill()
 
 
+@pytest.fixture(scope="session")
+def lasting_broker(
+    tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str]
+) -> Iterator[Broker]:
+    """A broker for all tests that neither stop it nor look at all of what it has."""
+    running = Broker(tmp_path_factory.mktemp("lasting") / "broker", bare_environment)
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="session")
+def lasting(
+    tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str], lasting_broker: Broker
+) -> Iterator[Zchat]:
+    """As `run`, with the users of that broker: ann and bob are registered, and nothing is ever sent. For what
+    is refused, and for usage errors."""
+    environment = bare_environment | {"ZCHAT_LINK": lasting_broker.link}
+    zchat = Zchat(tmp_path_factory.mktemp("lasting") / "users", environment)
+    for nick in ("ann", "bob"):
+        assert zchat(["users"], nick=nick).returncode == 0
+    yield zchat
+    said = zchat(["history", "general"])
+    zchat.close()
+    assert (said.returncode, said.stdout) == (0, "")
+
+
 @pytest.fixture
 def run(tmp_path: Path, bare_environment: dict[str, str], broker: Broker) -> Iterator[Zchat]:
     """`run(arguments, nick=…, input=…)`, and `run.start(…)` for what goes on."""

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 DEADLINE_S = 20.0
 """How long anything that is waited for may take; on a slow machine it only fails later."""
@@ -130,6 +130,7 @@ class Zchat:
         self._home = home
         self._environment = environment
         self._running: list[Program] = []
+        self._opened: list[subprocess.Popen[bytes]] = []
 
     def environment(self, nick: str | None) -> dict[str, str]:
         """Every nick has directories of its own."""
@@ -167,9 +168,26 @@ class Zchat:
         self._running.append(program)
         return program
 
+    def open(
+        self, arguments: Sequence[str], nick: str | None = "ann", **streams: Any
+    ) -> "subprocess.Popen[bytes]":
+        """A command with other streams than pipes that are read; ended with the test at the latest."""
+        command = [sys.executable, "-m", "zchat", *arguments]
+        process = subprocess.Popen(command, env=self.environment(nick), **streams)
+        self._opened.append(process)
+        return process
+
     def close(self) -> None:
+        """Leaves nothing behind."""
         for program in self._running:
             program.clean()
+        for process in self._opened:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    with suppress(BrokenPipeError):
+                        stream.close()
 
 
 def free_port() -> int:

@@ -84,7 +84,8 @@ def test_names(populated: tuple[Broker, Zchat], line: str, wanted: list[str]) ->
     offered(run, line, wanted, THERE=broker.link)
 
 
-def test_commands_and_options(run: Zchat) -> None:
+def test_commands_and_options(lasting: Zchat) -> None:
+    run = lasting
     assert offers(run, "zchat jo", None) == ["join"]
     assert {"broker", "send", "completion"} <= set(offers(run, "zchat ", None))
     assert offers(run, "zchat --ver", None) == ["--version"]
@@ -97,18 +98,18 @@ def test_commands_and_options(run: Zchat) -> None:
 @pytest.mark.parametrize(
     "line", ["", "zchat", "zchat sned ", "zchat join 'a b", "zchat history -n x ", 'zchat "\\']
 )
-def test_nothing_is_offered_for_nonsense(run: Zchat, line: str) -> None:
-    assert [one for one in offers(run, line, None) if not one.isalpha()] == []
+def test_nothing_is_offered_for_nonsense(lasting: Zchat, line: str) -> None:
+    assert [one for one in offers(lasting, line, None) if not one.isalpha()] == []
 
 
 @pytest.mark.parametrize("arguments", [[], ["ksh"], ["bash", "zsh"]])
-def test_usage(run: Zchat, arguments: list[str]) -> None:
-    done = run(["completion", *arguments], nick=None)
+def test_usage(lasting: Zchat, arguments: list[str]) -> None:
+    done = lasting(["completion", *arguments], nick=None)
     assert (done.returncode, done.stdout) == (2, "")
 
 
-def test_files_are_for_the_shell_to_know(run: Zchat) -> None:
-    done = run(["completion", "fish", "--line", "zchat broker --log-file /et"], nick=None)
+def test_files_are_for_the_shell_to_know(lasting: Zchat) -> None:
+    done = lasting(["completion", "fish", "--line", "zchat broker --log-file /et"], nick=None)
     assert done.stdout == "typed\t/et\t\nfile\t/et\t\n"
 
 

@@ -158,21 +158,20 @@ def test_nobody_is_told(run: Zchat) -> None:
         (["@nobody1"], 5, "nobody1"),
     ],
 )
-def test_not_possible(run: Zchat, arguments: list[str], code: int, reason: str) -> None:
-    done = run(["history", *arguments])
+def test_not_possible(lasting: Zchat, arguments: list[str], code: int, reason: str) -> None:
+    done = lasting(["history", *arguments])
     assert (done.returncode, done.stdout) == (code, "")
     assert reason in done.stderr
 
 
-def test_no_broker(run: Zchat, broker: Broker) -> None:
-    key = broker.link.rpartition("/")[2]
-    done = run(["history", "--link", f"zchat://127.0.0.1:{free_port()}/{key}", "general"])
+def test_no_broker(lasting: Zchat, lasting_broker: Broker) -> None:
+    link = f"zchat://127.0.0.1:{free_port()}/{lasting_broker.link.rpartition('/')[2]}"
+    done = lasting(["history", "--timeout", "0.5", "--link", link, "general"])
     assert (done.returncode, done.stdout) == (3, "")
 
 
-def test_the_nick_of_somebody_else(run: Zchat) -> None:
-    assert run(["users"], nick="bob").returncode == 0
-    done = run(["history", "--nick", "BOB", "general"])
+def test_the_nick_of_somebody_else(lasting: Zchat) -> None:
+    done = lasting(["history", "--nick", "BOB", "general"])
     assert (done.returncode, done.stdout) == (4, "")
 
 
@@ -182,12 +181,7 @@ def test_the_nick_of_somebody_else(run: Zchat) -> None:
 def reading(run: Zchat) -> "subprocess.Popen[bytes]":
     """A history with more to print than a pipe holds."""
     send(run, "general", *(f"{number:01000}" for number in range(300)))
-    return subprocess.Popen(
-        [sys.executable, "-m", "zchat", "history", "--after", "0", "general"],
-        env=run.environment("ann"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    return run.open(["history", "--after", "0", "general"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -19,14 +19,14 @@ def test_one_line(run: Zchat, broker: Broker) -> None:
     )
 
 
-def test_several_round_trips(run: Zchat, broker: Broker) -> None:
-    done = run(["ping", "--json", "-n", "20"])
+def test_several_round_trips(lasting: Zchat, lasting_broker: Broker) -> None:
+    done = lasting(["ping", "--json", "-n", "20"])
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(found) == 20
     for one in found:
         assert list(one) == ["time_ms", "broker", "address"]
         assert one["broker"] == f"zchat/{zchat.__version__}"
-        assert one["address"] == f"127.0.0.1:{broker.port}"
+        assert one["address"] == f"127.0.0.1:{lasting_broker.port}"
         assert 0 < one["time_ms"] < 5000
 
 
@@ -39,9 +39,9 @@ def test_it_changes_nothing(run: Zchat) -> None:
     assert run(["users"]).stdout == "  ann\n"
 
 
-def test_no_broker(run: Zchat, broker: Broker) -> None:
-    key = broker.link.rpartition("/")[2]
-    done = run(["ping", "--link", f"zchat://127.0.0.1:{free_port()}/{key}"])
+def test_no_broker(lasting: Zchat, lasting_broker: Broker) -> None:
+    link = f"zchat://127.0.0.1:{free_port()}/{lasting_broker.link.rpartition('/')[2]}"
+    done = lasting(["ping", "--timeout", "0.5", "--link", link])
     assert (done.returncode, done.stdout) == (3, "")
     assert "Start one: zchat broker" in done.stderr
 
@@ -57,19 +57,19 @@ def test_a_broker_that_stopped_answering(run: Zchat, broker: Broker) -> None:
     assert ping.ended() == 0
 
 
-def test_the_wrong_broker(run: Zchat, broker: Broker) -> None:
-    done = run(["ping", "--link", f"zchat://127.0.0.1:{broker.port}/{'a' * 51}q"])
+def test_the_wrong_broker(lasting: Zchat, lasting_broker: Broker) -> None:
+    done = lasting(["ping", "--link", f"zchat://127.0.0.1:{lasting_broker.port}/{'a' * 51}q"])
     assert (done.returncode, done.stdout) == (4, "")
 
 
 @pytest.mark.parametrize("arguments", [["-n", "0"], ["-n", "x"], ["somewhere"]])
-def test_usage(run: Zchat, arguments: list[str]) -> None:
-    done = run(["ping", *arguments])
+def test_usage(lasting: Zchat, arguments: list[str]) -> None:
+    done = lasting(["ping", *arguments])
     assert (done.returncode, done.stdout) == (2, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted(run: Zchat, number: signal.Signals) -> None:
-    ping = run.start(["ping", "-n", "1000000000"])
+def test_interrupted(lasting: Zchat, number: signal.Signals) -> None:
+    ping = lasting.start(["ping", "-n", "1000000000"])
     ping.out.until("ms")
     assert ping.signalled(number) == 128 + number

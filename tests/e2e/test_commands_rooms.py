@@ -106,8 +106,8 @@ def test_a_topic_that_is_no_utf8_is_not_set(run: Zchat) -> None:
 @pytest.mark.parametrize(
     "topic", ["x" * (limits.TOPIC_BYTES_MAX + 1), "ä" * (limits.TOPIC_BYTES_MAX // 2 + 1)]
 )
-def test_a_topic_has_a_limit(run: Zchat, topic: str) -> None:
-    done = run(["topic", "general", topic])
+def test_a_topic_has_a_limit(lasting: Zchat, topic: str) -> None:
+    done = lasting(["topic", "general", topic])
     assert (done.returncode, done.stdout) == (5, "")
     assert "1024 bytes" in done.stderr
 
@@ -140,24 +140,23 @@ def test_users_are_in_the_order_of_their_names(run: Zchat) -> None:
         (["join", "--nick", "a,b", "k"], 2, "the nick 'a,b'"),
     ],
 )
-def test_not_possible(run: Zchat, arguments: list[str], code: int, reason: str) -> None:
-    done = run(arguments)
+def test_not_possible(lasting: Zchat, arguments: list[str], code: int, reason: str) -> None:
+    done = lasting(arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert reason in done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_no_broker(run: Zchat, broker: Broker, command: list[str]) -> None:
-    key = broker.link.rpartition("/")[2]
-    done = run([command[0], "--link", f"zchat://127.0.0.1:{free_port()}/{key}", *command[1:]])
+def test_no_broker(lasting: Zchat, lasting_broker: Broker, command: list[str]) -> None:
+    link = f"zchat://127.0.0.1:{free_port()}/{lasting_broker.link.rpartition('/')[2]}"
+    done = lasting([command[0], "--timeout", "0.5", "--link", link, *command[1:]])
     assert (done.returncode, done.stdout) == (3, "")
     assert "Start one: zchat broker" in done.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_the_nick_of_somebody_else(run: Zchat, command: list[str]) -> None:
-    assert run(["users"], nick="bob").returncode == 0
-    done = run([command[0], "--nick", "BOB", *command[1:]])
+def test_the_nick_of_somebody_else(lasting: Zchat, command: list[str]) -> None:
+    done = lasting([command[0], "--nick", "BOB", *command[1:]])
     assert (done.returncode, done.stdout) == (4, "")
 
 

@@ -111,8 +111,10 @@ def test_text_of_others_is_shown_and_not_obeyed(run: Zchat) -> None:
     ],
 )
 @pytest.mark.parametrize("follow", [[], ["--no-follow"]])
-def test_not_possible(run: Zchat, follow: list[str], arguments: list[str], code: int, reason: str) -> None:
-    done = run(["tail", *follow, *arguments])
+def test_not_possible(
+    lasting: Zchat, follow: list[str], arguments: list[str], code: int, reason: str
+) -> None:
+    done = lasting(["tail", *follow, *arguments])
     assert (done.returncode, done.stdout) == (code, "")
     assert reason in done.stderr
 
@@ -197,9 +199,9 @@ def test_interrupted(run: Zchat, number: signal.Signals) -> None:
 def test_a_terminal_that_was_closed(run: Zchat, handler: signal.Handlers) -> None:
     """It says that it leaves; with nohup it stays."""
     send(run, "general", "ready")
-    tail = subprocess.Popen(
-        [sys.executable, "-m", "zchat", "tail", "--count", "2", "general"],
-        env=run.environment("bob"),
+    tail = run.open(
+        ["tail", "--count", "2", "general"],
+        "bob",
         stdout=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, handler),
     )
@@ -218,12 +220,7 @@ def test_a_terminal_that_was_closed(run: Zchat, handler: signal.Handlers) -> Non
 def test_it_ends_when_its_reader_has_gone(run: Zchat, follow: list[str]) -> None:
     """With nothing more to print, and so nothing to notice it by."""
     send(run, "general", *map(str, range(10)))
-    tail = subprocess.Popen(
-        [sys.executable, "-m", "zchat", "tail", *follow],
-        env=run.environment("bob"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+    tail = run.open(["tail", *follow], "bob", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert tail.stdout and tail.stderr
     assert tail.stdout.readline().endswith(b"<ann> 0\n")
     tail.stdout.close()
@@ -234,11 +231,7 @@ def test_it_ends_when_its_reader_has_gone(run: Zchat, follow: list[str]) -> None
 
 def test_a_reader_that_stops_costs_no_message_and_no_presence(run: Zchat) -> None:
     send(run, "general", "ready")
-    tail = subprocess.Popen(
-        [sys.executable, "-m", "zchat", "tail", "--json"],
-        env=run.environment("bob"),
-        stdout=subprocess.PIPE,
-    )
+    tail = run.open(["tail", "--json"], "bob", stdout=subprocess.PIPE)
     assert tail.stdout
     assert b"ready" in tail.stdout.readline()
     send(run, "general", *(f"{number:01000}" for number in range(300)))  # more than a pipe holds
@@ -266,11 +259,7 @@ def test_stdout_that_cannot_be_written(run: Zchat) -> None:
 
 def test_interrupted_while_its_reader_reads_nothing(run: Zchat) -> None:
     send(run, "general", *(f"{number:01000}" for number in range(300)))  # more than a pipe holds
-    tail = subprocess.Popen(
-        [sys.executable, "-m", "zchat", "tail", "-n", "300"],
-        env=run.environment("bob"),
-        stdout=subprocess.PIPE,
-    )
+    tail = run.open(["tail", "-n", "300"], "bob", stdout=subprocess.PIPE)
     assert tail.stdout
     tail.stdout.read(1)
     tail.send_signal(signal.SIGINT)

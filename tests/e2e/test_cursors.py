@@ -168,8 +168,8 @@ def test_listing_setting_and_deleting(run: Zchat) -> None:
         (["--count", "0"], "--count"),
     ],
 )
-def test_usage(run: Zchat, arguments: list[str], reason: str) -> None:
-    done = tail(run, *arguments)
+def test_usage(lasting: Zchat, arguments: list[str], reason: str) -> None:
+    done = tail(lasting, *arguments)
     assert done.returncode == 2
     assert reason in done.stderr
 

@@ -222,12 +222,8 @@ class Feed:
 
     def _started(self) -> tuple["subprocess.Popen[bytes]", Lines]:
         with self._path.open("rb") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "zchat", "send", "--json", "--lines", "--id", "K", "general"],
-                env=self._run.environment("ann"),
-                stdin=file,
-                stdout=subprocess.PIPE,
-            )
+            arguments = ["send", "--json", "--lines", "--id", "K", "general"]
+            process = self._run.open(arguments, stdin=file, stdout=subprocess.PIPE)
         assert process.stdout is not None
         return process, Lines(process.stdout)
 
@@ -337,9 +333,8 @@ def test_endless_lines_go_on_until_somebody_stops_them(run: Zchat) -> None:
 
 
 def test_a_reader_that_goes_ends_the_command_though_no_more_lines_come(run: Zchat) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "zchat", "send", "--json", "--lines", "general"],
-        env=run.environment("ann"),
+    process = run.open(
+        ["send", "--json", "--lines", "general"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
