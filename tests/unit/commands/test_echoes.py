@@ -77,3 +77,43 @@ def test_the_same_text_twice() -> None:
         assert echoes.take(message("hi", id="~1.1"))
 
     in_a_loop(test)
+
+
+class Counted(asyncio.Future[Sent]):
+    """Counts how often anybody looks at one of them."""
+
+    looks = 0
+
+    def done(self) -> bool:
+        Counted.looks += 1
+        return super().done()
+
+
+def test_many_are_not_looked_at_for_each() -> None:
+    async def test(_: Callable[[], Future]) -> None:
+        echoes, many = Echoes(), range(2_000)
+        coming = [Counted() for _ in many]
+        for number, sent in enumerate(coming):
+            echoes.add("#general", f"{number}", sent)
+        for number, sent in enumerate(coming):
+            sent.set_result(Sent(number, 0, f"~1.{number}", False))
+        back = asyncio.create_task(echoes.come_back())
+        for number in many:
+            await asyncio.sleep(0)
+            assert echoes.take(message(f"{number}", id=f"~1.{number}"))
+        await back
+        assert Counted.looks < 20 * len(many)
+
+    in_a_loop(test)
+
+
+def test_those_that_never_come_back_are_forgotten_at_last() -> None:
+    async def test(sent: Callable[[], Future]) -> None:
+        echoes = Echoes()
+        for number in range(10_001):
+            echoes.add("#general", f"{number}", sent())
+        assert len(echoes.waiting) == 10_000
+        assert not echoes.take(message("0"))
+        assert echoes.take(message("1"))
+
+    in_a_loop(test)

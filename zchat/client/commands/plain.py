@@ -31,6 +31,7 @@ class Plain:
         self._as_json = as_json
         self._is_person = _is_terminal(sys.stdin)
         self._is_echoed = self._is_person and _is_terminal(sys.stdout) and not as_json
+        self._nick = ""  # known when it runs
         self._echoes = Echoes()
         self._output = Output()
         self._caught_up = asyncio.Event()
@@ -41,7 +42,8 @@ class Plain:
 
     async def run(self, chat: Chat, timeout: float | None) -> None:
         """Until the end of the input, and until what it said is stored or refused."""
-        incoming = Incoming(self, chat.client.nick, everything=self._as_json)
+        self._nick = chat.client.nick
+        incoming = Incoming(self, self._nick, everything=self._as_json)
         if self._is_person:
             await chat.greet()
         await first_of(
@@ -84,10 +86,10 @@ class Plain:
         return self._is_person and not self._as_json
 
     async def show(self, update: Message | Notice) -> None:
-        """What came, but not what stands there already because it was typed."""
+        """What came, but not what stands there already because it was typed. Others may write the same."""
         if not isinstance(update, Message):
             await self._write(notice_json(update) if self._as_json else notice_text(update))
-        elif not (self._echoes.take(update) and self._is_echoed):
+        elif not (update.sender == self._nick and self._echoes.take(update) and self._is_echoed):
             await self._write(message_json(update) if self._as_json else message_text(update))
 
     async def _write(self, line: str) -> None:
