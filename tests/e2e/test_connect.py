@@ -142,6 +142,17 @@ def test_leaving_a_room(run: Zchat) -> None:
     ann.err.until("you write to @ann, which is no room")
 
 
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str]) -> Iterator[Zchat]:
+    """A broker and a user who comes again and again, and sees only what is new."""
+    directory = tmp_path_factory.mktemp("settled")
+    broker = Broker(directory / "broker", bare_environment)
+    run = Zchat(directory / "users", bare_environment | {"ZCHAT_LINK": broker.link})
+    yield run
+    run.close()
+    broker.kill()
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
@@ -166,8 +177,8 @@ def test_leaving_a_room(run: Zchat) -> None:
         ("\udcff secret", "the input is not UTF-8"),
     ],
 )
-def test_what_is_wrong_is_said_and_never_sent(run: Zchat, typed: str, said: str) -> None:
-    ann = connected(run, "ann")
+def test_what_is_wrong_is_said_and_never_sent(settled: Zchat, typed: str, said: str) -> None:
+    ann = connected(settled, "ann")
     ann.stdin.write(typed.encode("utf-8", "surrogateescape") + b"\n")
     ann.stdin.flush()
     ann.err.until(said)

@@ -5,6 +5,7 @@ repeated, and in the order of the input, unless the broker refused one of them b
 """
 
 import asyncio
+import itertools
 import json
 import random
 import re
@@ -13,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -269,6 +270,20 @@ def test_after_a_refusal_every_line_that_is_stored_is_told(run: Zchat) -> None:
 # ---- what stdin, stdout and stderr may be -----------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def much(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str]) -> Iterator[Zchat]:
+    """A broker that gets all sorts of things, of which nobody looks at all."""
+    directory = tmp_path_factory.mktemp("much")
+    broker = Broker(directory / "broker", bare_environment)
+    run = Zchat(directory / "users", bare_environment | {"ZCHAT_LINK": broker.link})
+    yield run
+    run.close()
+    broker.kill()
+
+
+_newcomers = (f"new{number}" for number in itertools.count())
+
+
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
@@ -284,13 +299,13 @@ def test_after_a_refusal_every_line_that_is_stored_is_told(run: Zchat) -> None:
         ("printf 'ab\\377' | zchat send general", 2, "the input is not UTF-8: byte 0xff at offset 2"),
         ("printf 'one\\nab\\377\\n' | zchat send --lines general", 2,
          "line 2: the input is not UTF-8: byte 0xff at offset 6. Lines stored: 1"),
-        ("zchat send general hi <&- >&-", 0, "registered as ann"),
-        ("zchat send --json general hi >&-", 0, "registered as ann"),
-        ("echo hi | zchat send --json --lines general >&-", 0, "registered as ann"),
+        ("zchat send general hi <&- >&-", 0, "registered as new"),
+        ("zchat send --json general hi >&-", 0, "registered as new"),
+        ("echo hi | zchat send --json --lines general >&-", 0, "registered as new"),
         ("zchat send general hi <&- >&- 2>&-", 0, ""),
         ("zchat send nowhere hi 2>&-", 5, ""),
         ("zchat send general < /dev/null 2>/dev/full", 2, ""),
-        ("zchat send general hi > /dev/full", 0, "registered as ann"),
+        ("zchat send general hi > /dev/full", 0, "registered as new"),
         ("zchat send --json --id K general hi > /dev/full", 8,
          "the message is stored, but that could not be told: cannot write to stdout: No space left on "
          "device. Repeating it is safe: zchat send --json --id K general hi"),
@@ -298,12 +313,12 @@ def test_after_a_refusal_every_line_that_is_stored_is_told(run: Zchat) -> None:
          "cannot write to stdout: No space left on device. Lines stored: 1; nobody knows it of those after "
          "them. Repeating it all with --id K is safe"),
         ("seq 100000 | zchat send --json --lines general | head -n 1 > /dev/null; exit ${PIPESTATUS[1]}", 0,
-         "registered as ann"),
-        ("zchat send --json general hi | true; exit ${PIPESTATUS[0]}", 0, "registered as ann"),
+         "registered as new"),
+        ("zchat send --json general hi | true; exit ${PIPESTATUS[0]}", 0, "registered as new"),
     ],
 )  # fmt: skip
-def test_streams(run: Zchat, line: str, code: int, said: str) -> None:
-    done = in_shell(run, line)
+def test_streams(much: Zchat, line: str, code: int, said: str) -> None:
+    done = in_shell(much, line, next(_newcomers))
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
