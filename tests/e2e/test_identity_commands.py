@@ -156,7 +156,7 @@ def test_a_key_in_the_wrong_place_is_not_shown(run: Zchat) -> None:
     places.append((["users"], {"ZCHAT_KEY": exported}, ""))
     for arguments, environment, setting in places:
         settings.write_text(f"[client]\n{setting}\n")
-        done = run(arguments, **environment)
+        done = run.quick(arguments, **environment)
         told = done.stdout + done.stderr
         assert done.returncode in (2, 4), (arguments, told)
         assert secret not in told and plain not in told, (arguments, environment, setting)
@@ -182,7 +182,9 @@ def heeded() -> Iterator[None]:
 
 @pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-@pytest.mark.parametrize("command", [["whoami"], ["send", "general", "hi"], ["connect"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [["users"], ["topic", "general"], ["send", "general", "hi"], ["connect"]], ids=" ".join
+)
 def test_a_key_file_that_blocks_can_be_interrupted(
     command: list[str], number: signal.Signals, run: Zchat, tmp_path: Path
 ) -> None:

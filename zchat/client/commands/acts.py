@@ -11,6 +11,7 @@ from zchat.client.commands.formats import change_json
 from zchat.client.commands.options import Caller, session
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import run
+from zchat.client.identity import Identity
 from zchat.common.errors import ConfigurationError, OutcomeUnknown
 
 if TYPE_CHECKING:
@@ -27,14 +28,18 @@ def act(caller: Caller, room: str, change: Callable[["AsyncClient"], Awaitable[i
 
     Raises what the session and the change do; OutcomeUnknown says that it can be repeated.
     """
-    run(_act(caller, room, change, as_json))
+    run(_act(caller.identity(), caller.timeout, room, change, as_json))
 
 
 async def _act(
-    caller: Caller, room: str, change: Callable[["AsyncClient"], Awaitable[int]], as_json: bool
+    who: Identity,
+    timeout: float | None,
+    room: str,
+    change: Callable[["AsyncClient"], Awaitable[int]],
+    as_json: bool,
 ) -> None:
     output = Output()
-    async with session(caller.identity(), caller.timeout) as client:
+    async with session(who, timeout) as client:
         try:
             pos = await change(client)
         except OutcomeUnknown:

@@ -12,6 +12,7 @@ from zchat.client.commands.options import Caller, client_options, json_option, s
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import run
 from zchat.client.commands.times import SINCE
+from zchat.client.identity import Identity
 from zchat.common import names
 from zchat.common.errors import ConfigurationError
 
@@ -96,12 +97,13 @@ def history(
     nick = None if sender is None else _nick(sender)
     if count is None and after is None and since is None:
         count = _LAST
-    run(_print(caller, Wanted(address(to), count, before, after, since, nick), as_json))
+    wanted = Wanted(address(to), count, before, after, since, nick)
+    run(_print(caller.identity(), caller.timeout, wanted, as_json))
 
 
-async def _print(caller: Caller, wanted: Wanted, as_json: bool) -> None:
+async def _print(who: Identity, timeout: float | None, wanted: Wanted, as_json: bool) -> None:
     output = Output()
-    async with session(caller.identity(), caller.timeout) as client:
+    async with session(who, timeout) as client:
         async for message in messages(client, wanted):
             await (output.json(message_json(message)) if as_json else output.text(dated_text(message)))
 

@@ -9,6 +9,7 @@ from zchat.client.commands.formats import ping_json, ping_text
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import run
+from zchat.client.identity import Identity
 from zchat.common import links
 
 if TYPE_CHECKING:
@@ -35,14 +36,13 @@ def ping(caller: Caller, as_json: bool, count: int) -> None:
       zchat ping -n 100 --json | jq .time_ms
       until zchat ping --timeout 1; do sleep 1; done
     """
-    run(_ping(caller, as_json, count))
+    run(_ping(caller.identity(), caller.timeout, as_json, count))
 
 
-async def _ping(caller: Caller, as_json: bool, count: int) -> None:
+async def _ping(who: Identity, timeout: float | None, as_json: bool, count: int) -> None:
     output = Output()
-    who = caller.identity()
     address = links.authority(who.link.host, who.link.port)
-    async with session(who, caller.timeout) as client:
+    async with session(who, timeout) as client:
         broker = (await client.usable().welcome).broker
         for _ in range(count):
             time_ms = await _round_trip_ms(client)

@@ -10,6 +10,7 @@ from zchat.client.commands.formats import topic_json
 from zchat.client.commands.options import Caller, client_options, json_option, session, warn_of_options
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import run
+from zchat.client.identity import Identity
 from zchat.common.codes import Refusal
 from zchat.common.errors import No, Refused
 from zchat.common.text import one_line
@@ -37,12 +38,12 @@ def topic(caller: Caller, as_json: bool, room: str, words: tuple[str, ...]) -> N
         text = lines.decode(os.fsencode(" ".join(words)))
         act(caller, room, lambda client: client.set_topic(room, text), as_json)
     else:
-        run(_print(caller, room, as_json))
+        run(_print(caller.identity(), caller.timeout, room, as_json))
 
 
-async def _print(caller: Caller, room: str, as_json: bool) -> None:
+async def _print(who: Identity, timeout: float | None, room: str, as_json: bool) -> None:
     output = Output()
-    async with session(caller.identity(), caller.timeout) as client:
+    async with session(who, timeout) as client:
         topics = {one.name: one.topic for one in await client.rooms()}
     if room not in topics:
         raise Refused(Refusal.NO_SUCH_ROOM, f"there is no room #{room}. `zchat join {room}` creates it")
