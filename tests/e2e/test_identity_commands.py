@@ -156,7 +156,7 @@ def test_a_key_in_the_wrong_place_is_not_shown(run: Zchat) -> None:
     places.append((["users"], {"ZCHAT_KEY": exported}, ""))
     for arguments, environment, setting in places:
         settings.write_text(f"[client]\n{setting}\n")
-        done = run.quick(arguments, **environment)
+        done = run(arguments, **environment)
         told = done.stdout + done.stderr
         assert done.returncode in (2, 4), (arguments, told)
         assert secret not in told and plain not in told, (arguments, environment, setting)
