@@ -159,7 +159,7 @@ def test_nobody_is_told(run: Zchat) -> None:
     ],
 )
 def test_not_possible(lasting: Zchat, arguments: list[str], code: int, reason: str) -> None:
-    done = lasting(["history", *arguments])
+    done = lasting.quick(["history", *arguments])
     assert (done.returncode, done.stdout) == (code, "")
     assert reason in done.stderr
 

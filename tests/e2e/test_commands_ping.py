@@ -64,7 +64,7 @@ def test_the_wrong_broker(lasting: Zchat, lasting_broker: Broker) -> None:
 
 @pytest.mark.parametrize("arguments", [["-n", "0"], ["-n", "x"], ["somewhere"]])
 def test_usage(lasting: Zchat, arguments: list[str]) -> None:
-    done = lasting(["ping", *arguments])
+    done = lasting.quick(["ping", *arguments])
     assert (done.returncode, done.stdout) == (2, "")
 
 

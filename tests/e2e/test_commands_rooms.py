@@ -141,7 +141,7 @@ def test_users_are_in_the_order_of_their_names(run: Zchat) -> None:
     ],
 )
 def test_not_possible(lasting: Zchat, arguments: list[str], code: int, reason: str) -> None:
-    done = lasting(arguments)
+    done = lasting.quick(arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert reason in done.stderr
 
@@ -156,7 +156,7 @@ def test_no_broker(lasting: Zchat, lasting_broker: Broker, command: list[str]) -
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_nick_of_somebody_else(lasting: Zchat, command: list[str]) -> None:
-    done = lasting([command[0], "--nick", "BOB", *command[1:]])
+    done = lasting.quick([command[0], "--nick", "BOB", *command[1:]])
     assert (done.returncode, done.stdout) == (4, "")
 
 

@@ -191,7 +191,10 @@ def test_lines_stop_at_a_refusal(lasting: Zchat) -> None:
 )
 def test_usage(lasting: Zchat, arguments: list[str], input: str | bytes, reason: str) -> None:
     """And nothing was sent, which `lasting` looks at in the end."""
-    done = lasting(["send", *arguments], input=input)
+    arguments = ["send", *arguments]
+    done = (
+        lasting(arguments, input=input) if input or reason == "stdin is empty" else lasting.quick(arguments)
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert reason in done.stderr
 

@@ -114,7 +114,7 @@ def test_text_of_others_is_shown_and_not_obeyed(run: Zchat) -> None:
 def test_not_possible(
     lasting: Zchat, follow: list[str], arguments: list[str], code: int, reason: str
 ) -> None:
-    done = lasting(["tail", *follow, *arguments])
+    done = lasting.quick(["tail", *follow, *arguments])
     assert (done.returncode, done.stdout) == (code, "")
     assert reason in done.stderr
 
