@@ -118,11 +118,10 @@ def test_a_file_with_an_exported_key(run: Zchat, tmp_path: Path) -> None:
     assert not (tmp_path / "users" / "desktop").exists()
 
 
-def test_a_key_in_the_wrong_place_is_not_shown(run: Zchat) -> None:
+def test_a_key_in_the_wrong_place_is_not_shown(run: Zchat, tmp_path: Path) -> None:
     exported = run(["key", "export"]).stdout.strip()
     secret = exported.rpartition("/")[2]
     plain = Path(run(["key", "path"]).stdout.strip()).read_text().strip()
-    settings = Path(run.environment("ann")["ZCHAT_CONFIG_DIR"]) / "config.toml"
     places: list[tuple[list[str], dict[str, str], str]] = []
     for key in (exported, secret, plain, f" {exported}", f"'{exported}'", f'"{secret}"'):
         places += [
@@ -154,9 +153,13 @@ def test_a_key_in_the_wrong_place_is_not_shown(run: Zchat) -> None:
             (["users"], {}, f"timeout = {json.dumps(key)}"),
         ]
     places.append((["users"], {"ZCHAT_KEY": exported}, ""))
-    for arguments, environment, setting in places:
-        settings.write_text(f"[client]\n{setting}\n")
-        done = run(arguments, **environment)
+    for number, (arguments, environment, setting) in enumerate(places):
+        if setting:
+            settings = tmp_path / f"settings{number}" / "config.toml"
+            settings.parent.mkdir()
+            settings.write_text(f"[client]\n{setting}\n")
+            environment["ZCHAT_CONFIG_DIR"] = str(settings.parent)
+        done = run.quick(arguments, **environment)
         told = done.stdout + done.stderr
         assert done.returncode in (2, 4), (arguments, told)
         assert secret not in told and plain not in told, (arguments, environment, setting)
