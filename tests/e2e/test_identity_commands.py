@@ -140,8 +140,11 @@ def test_a_key_in_the_wrong_place_is_not_shown(run: Zchat, tmp_path: Path) -> No
         places += [(["users"], {name: key}, "") for name in ("ZCHAT_LINK", "ZCHAT_NICK")]
         places.append((["users"], {"ZCHAT_CONTEXT": key, "ZCHAT_LINK": ""}, ""))
         places += [
-            (["users"], {"ZCHAT_LINK": "", "ZCHAT_NICK": ""}, f"{name} = {json.dumps(key)}")
-            for name in ("link", "context", "nick", "key_file")
+            (["users"], {hides: ""}, f"{name} = {json.dumps(key)}")
+            for name, hides in (
+                *(("link", "ZCHAT_LINK"), ("context", "ZCHAT_LINK")),
+                *(("nick", "ZCHAT_NICK"), ("key_file", "ZCHAT_KEY")),
+            )
         ]
     for key in (exported, secret):  # what has a slash in front of its secret, or letters and digits only
         places += [
