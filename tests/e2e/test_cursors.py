@@ -169,7 +169,7 @@ def test_listing_setting_and_deleting(run: Zchat) -> None:
     ],
 )
 def test_usage(lasting: Zchat, arguments: list[str], reason: str) -> None:
-    done = tail(lasting, *arguments)
+    done = lasting.quick(["tail", *arguments])
     assert done.returncode == 2
     assert reason in done.stderr
 

@@ -145,7 +145,7 @@ def test_somebody_else_is_there(lasting: Zchat, who: str) -> None:
     commands = COMMANDS if who == "nobody" else COMMANDS[first : first + 2]
     with there() as port, ThreadPoolExecutor(4) as pool:
         link = f"zchat://127.0.0.1:{port}/{NO_KEY}"
-        done = pool.map(lambda one: lasting(one, input="hi\n", ZCHAT_LINK=link, ZCHAT_TIMEOUT="2"), commands)
+        done = pool.map(lambda one: lasting(one, input="hi\n", ZCHAT_LINK=link, ZCHAT_TIMEOUT="1"), commands)
         for one in done:
             check(one, 3, re.escape(said.format(place=f"127.0.0.1:{port}", port=port)))
 

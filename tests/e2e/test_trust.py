@@ -232,7 +232,7 @@ class Feed:
 @pytest.fixture
 def lines_count(request: pytest.FixtureRequest) -> int:
     """How many lines: fewer than a script might send, unless the long form is wanted."""
-    return 100_000 if request.config.getoption("--long", default=False) else 20_000
+    return 100_000 if request.config.getoption("--long", default=False) else 10_000
 
 
 def test_lines_killed_at_random_moments_are_there_once_and_in_order(
