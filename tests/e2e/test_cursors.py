@@ -201,8 +201,6 @@ def test_nothing_is_missed_over_kills_of_reader_and_broker(run: Zchat, broker: B
         reader.process.wait(DEADLINE_S)
         reader.out.rest()
         runs.append(objects(whole_lines(reader)))
-        if number is signal.SIGTERM:
-            assert not {one["pos"] for one in runs[-2]} - {one["pos"] for one in runs[-2] + runs[-1]}
     sender.join()
     runs.append(objects(run([*arguments, "--no-follow"], nick="bob").stdout.splitlines()))
     for conversation in ("#general", "@bob"):
@@ -210,7 +208,7 @@ def test_nothing_is_missed_over_kills_of_reader_and_broker(run: Zchat, broker: B
             positions = [message["pos"] for message in one if message["to"] == conversation]
             assert positions == sorted(set(positions))  # in order, and once in each run
     for after_clean_end in (2, 4):
-        before = {message["pos"] for one in runs[:after_clean_end] for message in one}
+        before = {message["pos"] for message in runs[after_clean_end - 1]}
         assert not before & {message["pos"] for message in runs[after_clean_end]}
     found = {message["pos"]: message["text"] for one in runs for message in one}
     assert sorted(found.values()) == sorted(wanted)
