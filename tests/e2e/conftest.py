@@ -1,5 +1,6 @@
 """A real broker in its own process, and the commands run against it as a user would."""
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,27 @@ def lasting(
     said = zchat(["history", "general"])
     zchat.close()
     assert (said.returncode, said.stdout) == (0, "")
+
+
+@pytest.fixture(scope="session")
+def busy(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str]) -> Iterator[Zchat]:
+    """As `run`, with a broker that gets all sorts of things: each test comes as a `newcomer`, and looks at
+    nothing but its own."""
+    directory = tmp_path_factory.mktemp("busy")
+    running = Broker(directory / "broker", bare_environment)
+    zchat = Zchat(directory / "users", bare_environment | {"ZCHAT_LINK": running.link})
+    yield zchat
+    zchat.close()
+    running.kill()
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def newcomer() -> str:
+    """A nick that no other test has."""
+    return f"new{next(_numbers)}"
 
 
 @pytest.fixture

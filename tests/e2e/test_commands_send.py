@@ -41,11 +41,12 @@ def texts(run: Zchat, to: str = "general", nick: str = "ann") -> list[str]:
         (["--", "general", "hi"], "", "hi"),
     ],
 )
-def test_forms_of_the_text(run: Zchat, arguments: list[str], input: str, text: str) -> None:
-    done = run(["send", *arguments], input=input)
+def test_forms_of_the_text(busy: Zchat, newcomer: str, arguments: list[str], input: str, text: str) -> None:
+    done = busy(["send", *arguments], nick=newcomer, input=input)
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.endswith("zchat: registered as ann\n")
-    assert texts(run) == [text]
+    assert done.stderr.endswith(f"zchat: registered as {newcomer}\n")
+    stored = busy(["history", "--json", "--after", "0", "--from", newcomer, "general"], nick=newcomer)
+    assert [json.loads(line)["text"] for line in stored.stdout.splitlines()] == [text]
 
 
 def test_stdin_is_utf8_whatever_the_locale(run: Zchat) -> None:
@@ -403,8 +404,11 @@ def test_a_host_that_no_machine_can_have(lasting: Zchat, host: str) -> None:
         (["ls", "-p", "--all"], ""),
     ],
 )
-def test_what_looks_like_an_option_behind_to(run: Zchat, words: list[str], warned: str) -> None:
-    assert run(["users"]).returncode == 0
-    done = run(["send", "general", *words])
+def test_what_looks_like_an_option_behind_to(
+    busy: Zchat, newcomer: str, words: list[str], warned: str
+) -> None:
+    assert busy(["users"], nick=newcomer).returncode == 0
+    done = busy(["send", "general", *words], nick=newcomer)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", warned)
-    assert run(["tail", "--no-follow", "-n", "1", "general"]).stdout.endswith(f"<ann> {' '.join(words)}\n")
+    stored = busy(["tail", "--no-follow", "-n", "1", "general"], nick=newcomer).stdout
+    assert stored.endswith(f"<{newcomer}> {' '.join(words)}\n")

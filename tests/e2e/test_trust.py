@@ -5,7 +5,6 @@ repeated, and in the order of the input, unless the broker refused one of them b
 """
 
 import asyncio
-import itertools
 import json
 import random
 import re
@@ -14,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -270,20 +269,6 @@ def test_after_a_refusal_every_line_that_is_stored_is_told(run: Zchat) -> None:
 # ---- what stdin, stdout and stderr may be -----------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def much(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str, str]) -> Iterator[Zchat]:
-    """A broker that gets all sorts of things, of which nobody looks at all."""
-    directory = tmp_path_factory.mktemp("much")
-    broker = Broker(directory / "broker", bare_environment)
-    run = Zchat(directory / "users", bare_environment | {"ZCHAT_LINK": broker.link})
-    yield run
-    run.close()
-    broker.kill()
-
-
-_newcomers = (f"new{number}" for number in itertools.count())
-
-
 @pytest.mark.parametrize(
     ("line", "code", "said"),
     [
@@ -317,8 +302,8 @@ _newcomers = (f"new{number}" for number in itertools.count())
         ("zchat send --json general hi | true; exit ${PIPESTATUS[0]}", 0, "registered as new"),
     ],
 )  # fmt: skip
-def test_streams(much: Zchat, line: str, code: int, said: str) -> None:
-    done = in_shell(much, line, next(_newcomers))
+def test_streams(busy: Zchat, newcomer: str, line: str, code: int, said: str) -> None:
+    done = in_shell(busy, line, newcomer)
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.run import run
 
-SEEDS = 200
+SEEDS = 120
 STEPS = 150
 TOGETHER = 10
 
