@@ -1,7 +1,6 @@
 """`zchat history`: what was said, page by page."""
 
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import Final
 
 import click
 
@@ -10,50 +9,14 @@ from zchat.client.commands.addresses import address
 from zchat.client.commands.formats import dated_text, message_json
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
+from zchat.client.commands.past import Wanted, messages
 from zchat.client.commands.running import run
 from zchat.client.commands.times import SINCE
 from zchat.client.identity import Identity
 from zchat.common import names
 from zchat.common.errors import ConfigurationError
 
-if TYPE_CHECKING:
-    from zchat.client.messages import Message
-
 _LAST: Final = 50
-_PAGE: Final = 2000  # messages that are read at once; a page of the wire has about as many of usual length
-
-
-class Reading(Protocol):
-    """The part of a client that is needed here."""
-
-    async def history(
-        self,
-        to: str,
-        *,
-        limit: int = ...,
-        before: int | None = ...,
-        after: int | None = ...,
-        since_ms: int | None = ...,
-    ) -> "list[Message]": ...
-
-
-class Wanted(NamedTuple):
-    """Which messages of a conversation; `sender` is a nick, folded. `most`: no more than that, None: all."""
-
-    to: str
-    most: int | None
-    before: int | None
-    after: int | None
-    since_ms: int | None
-    sender: str | None
-
-    def limit(self, left: int | None) -> int:
-        """How many to read at once when so many are still to be found: no more, unless some will not do."""
-        return _PAGE if left is None or self.sender is not None else min(left, _PAGE)
-
-    def has(self, message: "Message") -> bool:
-        """Whether the message is from whom it should be."""
-        return self.sender is None or _folded(message.sender) == self.sender
 
 
 @click.command()
@@ -108,66 +71,8 @@ async def _print(who: Identity, timeout: float | None, wanted: Wanted, as_json: 
             await (output.json(message_json(message)) if as_json else output.text(dated_text(message)))
 
 
-async def messages(client: Reading, wanted: Wanted) -> AsyncIterator["Message"]:
-    """The messages, the oldest first; a few pages of them are held at a time, however many there are."""
-    if wanted.most == 0:
-        await client.history(wanted.to, limit=1)  # the broker refuses what does not exist
-    elif wanted.after is not None or wanted.since_ms is not None:
-        async for message in _from_the_first_on(client, wanted):
-            yield message
-    else:
-        async for message in _up_to_the_last(client, wanted):
-            yield message
-
-
-async def _from_the_first_on(client: Reading, wanted: Wanted) -> AsyncIterator["Message"]:
-    left, after = wanted.most, wanted.after
-    while True:
-        limit = wanted.limit(left)
-        page = await client.history(
-            wanted.to, limit=limit, before=wanted.before, after=after, since_ms=wanted.since_ms
-        )
-        found = [message for message in page if wanted.has(message)][:left]
-        for message in found:
-            yield message
-        left = None if left is None else left - len(found)
-        if left == 0 or len(page) < limit:
-            return
-        after = page[-1].pos
-
-
-async def _up_to_the_last(client: Reading, wanted: Wanted) -> AsyncIterator["Message"]:
-    """Goes back until enough are found. What lies before the last of them is only counted on the way, and
-    read again on the way forward."""
-    left, before = wanted.most or 0, wanted.before
-    held: list[Message] = []
-    first = 0  # position of the first that was found
-    while left:
-        limit = wanted.limit(left)
-        page = await client.history(wanted.to, limit=limit, before=before)
-        if found := [message for message in page if wanted.has(message)][-left:]:
-            left, first = left - len(found), found[0].pos
-            held = found + held if len(held) < _PAGE else held
-        if len(page) < limit:
-            break
-        before = page[0].pos
-    if held and first < held[0].pos:
-        earlier = wanted._replace(most=None, after=first - 1, before=held[0].pos)
-        async for message in _from_the_first_on(client, earlier):
-            yield message
-    for message in held:
-        yield message
-
-
 def _nick(typed: str) -> str:
     try:
         return names.folded(typed.removeprefix("@"))
     except names.InvalidName as error:
         raise ConfigurationError(f"--from {typed!r}: the nick {error}") from None
-
-
-def _folded(nick: str) -> str:
-    try:
-        return names.folded(nick)
-    except names.InvalidName:  # another version of Unicode let it in
-        return nick

@@ -1,36 +1,104 @@
-"""Messages of the past from several conversations, in the order of their positions."""
+"""Messages of the past: of one conversation, and of several in the order of their positions."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from zchat.common import names
 
 if TYPE_CHECKING:
     from zchat.client.messages import Message
 
-_PAGE = 2000  # messages: a page of the wire has about as many of usual length
+_PAGE: Final = 2000  # messages that are read at once; a page of the wire has about as many of usual length
 
 
 class Reading(Protocol):
     """The part of a client that is needed here."""
 
     async def history(
-        self, to: str, *, limit: int = ..., after: int | None = ..., since_ms: int | None = ...
+        self,
+        to: str,
+        *,
+        limit: int = ...,
+        before: int | None = ...,
+        after: int | None = ...,
+        since_ms: int | None = ...,
     ) -> "list[Message]": ...
 
 
-async def last(client: Reading, addresses: Sequence[str], count: int) -> "list[Message]":
-    """The last `count` messages of each conversation. With none wanted the broker is asked all the same: it
-    refuses what does not exist."""
-    found: list[Message] = []
-    for to in addresses:
-        found += (await client.history(to, limit=max(count, 1)))[:count]
-    return sorted(found, key=lambda message: message.pos)
+class Wanted(NamedTuple):
+    """Which messages of a conversation; `sender` is a nick, folded. `most`: no more than that, None: all. The
+    last ones are meant when neither `after` nor `since_ms` is given, and then there has to be a `most`."""
+
+    to: str
+    most: int | None = None
+    before: int | None = None
+    after: int | None = None
+    since_ms: int | None = None
+    sender: str | None = None
+
+    def limit(self, left: int | None) -> int:
+        """How many to read at once when so many are still to be found: no more, unless some will not do."""
+        return _PAGE if left is None or self.sender is not None else min(left, _PAGE)
+
+    def has(self, message: "Message") -> bool:
+        """Whether the message is from whom it should be."""
+        return self.sender is None or _folded(message.sender) == self.sender
 
 
-async def beginning(
-    client: Reading, addresses: Sequence[str], after: int | None = None, since_ms: int | None = None
-) -> AsyncIterator["Message"]:
-    """All messages after the position and not before the time, read page by page."""
-    streams = [_pages(client, to, after, since_ms) for to in addresses]
+async def messages(client: Reading, wanted: Wanted) -> AsyncIterator["Message"]:
+    """The messages, the oldest first; a few pages of them are held at a time, however many there are."""
+    if wanted.most == 0:
+        await client.history(wanted.to, limit=1)  # the broker refuses what does not exist
+    elif wanted.after is not None or wanted.since_ms is not None:
+        async for message in _from_the_first_on(client, wanted):
+            yield message
+    else:
+        async for message in _up_to_the_last(client, wanted):
+            yield message
+
+
+async def _from_the_first_on(client: Reading, wanted: Wanted) -> AsyncIterator["Message"]:
+    left, after = wanted.most, wanted.after
+    while True:
+        limit = wanted.limit(left)
+        page = await client.history(
+            wanted.to, limit=limit, before=wanted.before, after=after, since_ms=wanted.since_ms
+        )
+        found = [message for message in page if wanted.has(message)][:left]
+        for message in found:
+            yield message
+        left = None if left is None else left - len(found)
+        if left == 0 or len(page) < limit:
+            return
+        after = page[-1].pos
+
+
+async def _up_to_the_last(client: Reading, wanted: Wanted) -> AsyncIterator["Message"]:
+    """Goes back until enough are found. What lies before the last of them is only counted on the way, and
+    read again on the way forward."""
+    left, before = wanted.most or 0, wanted.before
+    held: list[Message] = []
+    first = 0  # position of the first that was found
+    while left:
+        limit = wanted.limit(left)
+        page = await client.history(wanted.to, limit=limit, before=before)
+        if found := [message for message in page if wanted.has(message)][-left:]:
+            left, first = left - len(found), found[0].pos
+            held = found + held if len(held) < _PAGE else held
+        if len(page) < limit:
+            break
+        before = page[0].pos
+    if held and first < held[0].pos:
+        earlier = wanted._replace(most=None, after=first - 1, before=held[0].pos)
+        async for message in _from_the_first_on(client, earlier):
+            yield message
+    for message in held:
+        yield message
+
+
+async def merged(client: Reading, wanted: Sequence[Wanted]) -> AsyncIterator["Message"]:
+    """The messages of several conversations, in the order of their positions."""
+    streams = [messages(client, one) for one in wanted]
     heads = [(await anext(stream, None), stream) for stream in streams]
     waiting = [(head, stream) for head, stream in heads if head is not None]
     while waiting:
@@ -52,10 +120,8 @@ async def position_before(client: Reading, addresses: Sequence[str], time_ms: in
     return found
 
 
-async def _pages(
-    client: Reading, to: str, after: int | None, since_ms: int | None
-) -> AsyncIterator["Message"]:
-    while page := await client.history(to, limit=_PAGE, after=after, since_ms=since_ms):
-        for message in page:
-            yield message
-        after = page[-1].pos
+def _folded(nick: str) -> str:
+    try:
+        return names.folded(nick)
+    except names.InvalidName:  # another version of Unicode let it in
+        return nick

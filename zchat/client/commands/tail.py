@@ -191,14 +191,13 @@ class _Tail:
     async def _print_past(self, client: "AsyncClient") -> None:
         wanted = self._wanted
         addresses = wanted.chosen.addresses or [f"#{room}" for room in sorted(client.joined)]
-        if wanted.after is None and wanted.since_ms is None:
-            for message in await past.last(client, addresses, _LAST if wanted.last is None else wanted.last):
-                await self._print_message(message, client.nick)
-        else:
-            async for message in past.beginning(client, addresses, wanted.after, wanted.since_ms):
-                await self._print_message(message, client.nick)
-                if self._left == 0:
-                    break
+        from_the_end = wanted.after is None and wanted.since_ms is None
+        most = (_LAST if wanted.last is None else wanted.last) if from_the_end else None
+        each = [past.Wanted(to, most, None, wanted.after, wanted.since_ms) for to in addresses]
+        async for message in past.merged(client, each):
+            await self._print_message(message, client.nick)
+            if self._left == 0:
+                break
 
     async def _heed(self, update: Update, nick: str) -> None:
         match update:

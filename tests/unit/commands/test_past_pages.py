@@ -1,4 +1,4 @@
-"""Which messages `zchat history` prints (zchat/client/commands/history.py)."""
+"""Which messages of a conversation are read, and how (zchat/client/commands/past.py)."""
 
 import asyncio
 from itertools import count as counting
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zchat.client.commands import history
-from zchat.client.commands.history import Wanted, messages
+from zchat.client.commands import past
+from zchat.client.commands.past import Wanted, messages
 from zchat.client.messages import Message
 
 PAGE = 4
@@ -18,7 +18,7 @@ PAGE = 4
 @pytest.fixture(autouse=True, scope="module")
 def small_pages() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(history, "_PAGE", PAGE)
+        patch.setattr(past, "_PAGE", PAGE)
         yield
 
 
