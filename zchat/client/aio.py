@@ -1,4 +1,8 @@
-"""AsyncClient: zchat for asyncio. The one implementation of a client."""
+"""AsyncClient: zchat for asyncio. The one implementation of a client.
+
+Longer than other files, for it is one class: the public methods with what is said about each. They check, ask
+the shell and wait; nothing is decided here.
+"""
 
 import asyncio
 import os
@@ -225,7 +229,7 @@ class AsyncClient:
 
     def handled(self) -> None:
         """Say that the update which was handed out last is done with, before asking for the next one."""
-        self.usable().handled()
+        self.usable().delivery.handled()
 
     async def _messages(self) -> AsyncIterator[Message]:
         async for update in self._updates():
@@ -234,12 +238,13 @@ class AsyncClient:
 
     async def _updates(self) -> AsyncIterator[Update]:
         shell = self.usable()
+        delivery = shell.delivery
         while True:
-            update = shell.take()
-            if shell.has_much_to_report:
-                shell.report_taken()
+            update = delivery.take()
+            if delivery.has_much_to_tell:
+                delivery.tell_taken()
             if update is None:
-                await shell.wait_for_updates()
+                await delivery.wait(shell.check)
             else:
                 yield update
 

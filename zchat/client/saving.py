@@ -115,7 +115,7 @@ class Saving:
         """What is to be saved; None when that is in the file, or nobody knows yet whose it is."""
         if self._shell is None or self._state.nick is None:
             return None
-        self._shell.report_taken()
+        self._shell.delivery.tell_taken()
         snapshot = self._shell.core.snapshot()
         return None if snapshot == self._saved else snapshot
 

@@ -1,4 +1,8 @@
-"""The client's core on an asyncio loop: sockets, clock, those who wait for answers, and the updates."""
+"""The client's core on an asyncio loop: sockets, clock, those who wait for answers, and the updates.
+
+Longer than other files: every effect of the core is executed here, and what does it shares the core, the
+sockets and the timer. What could do without them has files of its own: callers, delivery, saving, diagnosis.
+"""
 
 import asyncio
 import random
@@ -28,9 +32,10 @@ from zchat.client.core.events import (
     Started,
     Stopped,
 )
+from zchat.client.delivery import Delivery
 from zchat.client.diagnosis import Finding, look
 from zchat.client.hosts import addresses
-from zchat.client.messages import Sent, Update
+from zchat.client.messages import Sent
 from zchat.client.sockets import Sockets
 from zchat.common import wire
 from zchat.common.errors import Closed, Refused, Unreachable, WrongIdentity, ZchatError
@@ -39,7 +44,6 @@ from zchat.common.links import Link
 
 _OUTBOX_MESSAGES_MAX: Final = 10_000
 _OUTBOX_BYTES_MAX: Final = 8 * 1024 * 1024
-_CONSUMED_TOGETHER: Final = 256  # taken updates are told to the core in such numbers
 _LOOK_S: Final = 5.0
 _WRONG_KEYS: Final = 2  # handshakes in a row that fail before the link's key is called wrong
 
@@ -58,8 +62,7 @@ class Options(NamedTuple):
 
 
 class Shell:
-    """Executes what the core decides. Everything happens in the loop's thread, but `take`, which the one
-    reader of the updates may call from another."""
+    """Executes what the core decides, in the loop's thread."""
 
     def __init__(self, options: Options, save: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()
@@ -92,11 +95,7 @@ class Shell:
         self.welcome: asyncio.Future[wire.Welcome] = self._loop.create_future()
         self.refused: Refused | None = None  # why the broker does not let us in at the moment
         self.finding: Finding | None = None
-        self.updates: deque[Update] = deque()
-        self._arrived = asyncio.Event()
-        self._holding = False  # the reader has an update that it is not done with
-        self._taken = 0  # updates that the reader is done with
-        self._reported = 0  # of them
+        self.delivery = Delivery(lambda taken: self._handle(Consumed(taken)))
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -143,7 +142,7 @@ class Shell:
     def _elapsed(self) -> None:
         self._timer = None
         try:
-            self.report_taken()
+            self.delivery.tell_taken()
             self._handle(Elapsed())
         except Exception as error:
             self.fail(error)
@@ -153,8 +152,7 @@ class Shell:
     def _execute(self, effect: do.Effect) -> None:
         match effect:
             case do.Deliver(updates=updates):
-                self.updates.extend(updates)
-                self._arrived.set()
+                self.delivery.add(updates)
             case do.Transmit(request=request):
                 self._sockets.transmit(request)
             case do.Acknowledge():
@@ -330,44 +328,6 @@ class Shell:
             self._handle(GivenUp(ticket))
             self._check_empty()
 
-    # ---- updates ----
-
-    def take(self) -> Update | None:
-        """The next update, if there is one. Whoever asks for it is done with the one before."""
-        self.handled()
-        try:
-            update = self.updates.popleft()
-        except IndexError:
-            return None
-        self._holding = True
-        return update
-
-    def handled(self) -> None:
-        """The reader is done with the update that it took last."""
-        if self._holding:
-            self._holding = False
-            self._taken += 1  # only the reader writes this one
-
-    @property
-    def has_much_to_report(self) -> bool:
-        """Enough was taken for the core to be told."""
-        return self._taken - self._reported >= _CONSUMED_TOGETHER
-
-    def report_taken(self) -> None:
-        """Tell the core what was taken."""
-        taken = self._taken - self._reported
-        if taken:
-            self._reported += taken  # only the loop writes this one
-            self._handle(Consumed(taken))
-
-    async def wait_for_updates(self) -> None:
-        """Returns when there are updates. Raises when there will be none any more."""
-        self.report_taken()
-        while not self.updates:
-            self.check()
-            self._arrived.clear()
-            await self._arrived.wait()
-
     # ---- the end ----
 
     def check(self) -> None:
@@ -393,7 +353,7 @@ class Shell:
         if self._closing:
             return
         self.flush()
-        self.report_taken()
+        self.delivery.tell_taken()
         self._closing = self._callers.closing = True
         flush = self.core.is_open
         for effect in self.core.handle(Stopped(), self._now_ms()):
@@ -407,7 +367,7 @@ class Shell:
         await self._sockets.close(flush)
 
     def _wake_all(self) -> None:
-        self._arrived.set()
+        self.delivery.wake()
         self._empty.set()
         for future in self._room:
             if not future.done():

@@ -126,12 +126,13 @@ class Client:
     def updates(self) -> Iterator[Update]:
         """See AsyncClient."""
         shell = self._client.usable()
+        delivery = shell.delivery
         while True:
-            update = shell.take()
-            if shell.has_much_to_report and self._loop is not None:
-                self._loop.call_soon_threadsafe(shell.report_taken)
+            update = delivery.take()
+            if delivery.has_much_to_tell and self._loop is not None:
+                self._loop.call_soon_threadsafe(delivery.tell_taken)
             if update is None:
-                self._run(shell.wait_for_updates())
+                self._run(delivery.wait(shell.check))
             else:
                 yield update
 

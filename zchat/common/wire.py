@@ -2,6 +2,8 @@
 
 `docs/protocol.md` is the specification; a test keeps both equal. A receiver ignores fields behind those it
 knows. Decoding checks every bound, so no number, string or list reaches a core that a core cannot handle.
+
+Longer than other files: the whole wire, to be read beside the specification from its beginning to its end.
 """
 
 from typing import Annotated, Final

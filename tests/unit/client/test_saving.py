@@ -84,7 +84,7 @@ class Source:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.now = snapshot
-        self.core = self
+        self.core = self.delivery = self
         self.reports = 0
         self.failed = asyncio.Event()
         self.error: Exception | None = None
@@ -92,7 +92,7 @@ class Source:
     def snapshot(self) -> Snapshot:
         return self.now
 
-    def report_taken(self) -> None:
+    def tell_taken(self) -> None:
         self.reports += 1
 
     def fail(self, error: Exception) -> None:

@@ -1,4 +1,8 @@
-"""The client's core: events in, effects out. What it does with each kind of event, and when it wants time."""
+"""The client's core: events in, effects out. What it does with each kind of event, and when it wants time.
+
+Longer than other files: the one place where every event and every answer is led to the part that decides, so
+that the order of what follows can be read in a piece.
+"""
 
 from collections.abc import Callable
 from itertools import count

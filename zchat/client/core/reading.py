@@ -1,4 +1,8 @@
-"""Receiving: one rule for all segments, lists of heads that find what is missing, and the floor."""
+"""Receiving: one rule for all segments, lists of heads that find what is missing, and the floor.
+
+Longer than other files: cursors, the floor and what is read change together, by any of the ways on which news
+come, and a part that knew one of them alone could let the floor pass over what is missing.
+"""
 
 from typing import Final
 
