@@ -139,7 +139,7 @@ def test_endless_lines_take_bounded_memory(run: Zchat) -> None:
 def memory_peak_mib(program: Program) -> int:
     status = Path(f"/proc/{program.process.pid}/status")
     if not status.exists():
-        pytest.skip("wants /proc")
+        pytest.skip("only Linux tells of other processes in /proc")
     (kib,) = re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())
     return int(kib) // 1024
 
@@ -376,7 +376,7 @@ def wait_for_connecting(program: Program) -> None:
     """Until the process has a socket beside the pair of its event loop: from then on it heeds signals."""
     descriptors = Path(f"/proc/{program.process.pid}/fd")
     if not descriptors.exists():
-        pytest.skip("wants /proc")
+        pytest.skip("only Linux tells of other processes in /proc")
     ends_at = time.monotonic() + DEADLINE_S
     while time.monotonic() < ends_at:
         with suppress(OSError):

@@ -242,13 +242,14 @@ def test_a_reader_that_stops_costs_no_message_and_no_presence(run: Zchat) -> Non
     assert tail.wait(DEADLINE_S) == 0
 
 
-def test_stdout_that_cannot_be_written(run: Zchat) -> None:
+@pytest.mark.parametrize("command", [["tail", "--no-follow"], ["history", "general"], ["whoami"]])
+def test_stdout_that_cannot_be_written(run: Zchat, command: list[str]) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("wants /dev/full")
+        pytest.skip("only Linux has /dev/full")
     send(run, "general", "hi")
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "zchat", "tail", "--no-follow"],
+            [sys.executable, "-m", "zchat", *command],
             env=run.environment("ann"),
             stdout=full,
             stderr=subprocess.PIPE,

@@ -203,7 +203,7 @@ def test_what_was_sent_by_many_is_answered_to_all(connect: Connect) -> None:
 
 def test_descriptors_are_given_back(connect: Connect, broker: BrokerProcess) -> None:
     if sys.platform != "linux":
-        pytest.skip("descriptors are counted in /proc")
+        pytest.skip("only Linux tells of other processes in /proc")
 
     def descriptors() -> int:
         return len(list(Path(f"/proc/{broker.pid}/fd").iterdir()))

@@ -34,7 +34,7 @@ class Output:
         """Raises BrokenPipeError when the reader of a pipe has gone, also while nothing is written."""
         if self._descriptor is not None and stat.S_ISFIFO(os.fstat(self._descriptor).st_mode):
             loop = asyncio.get_running_loop()
-            with suppress(NotImplementedError):
+            with suppress(NotImplementedError):  # Windows: there the next write tells
                 # As asyncio's own pipes do: the end for writing is never readable until the other is closed.
                 await _ready(loop.add_reader, loop.remove_reader, self._descriptor)
                 raise BrokenPipeError
