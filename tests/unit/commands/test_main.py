@@ -176,7 +176,9 @@ def test_a_reader_that_has_gone() -> None:
 
 
 def test_interrupted_while_it_is_loaded(tmp_path: Path) -> None:
-    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    (tmp_path / "click.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhile True: pass\n"
+    )
     path = os.pathsep.join([str(tmp_path), str(Path(zchat.__file__).parents[1])])
     assert run("users", PYTHONPATH=path) == (130, "", "")
 
