@@ -11,7 +11,7 @@ from zchat.common import wire
 from zchat.common.codes import Refusal
 from zchat.common.errors import Closed, OutcomeUnknown, Refused, Unreachable, WrongIdentity, ZchatError
 
-Answer = tuple[wire.Done | wire.People | wire.Rooms | wire.Page | wire.Followed, list[wire.Segment]]
+Answer = tuple[wire.Done | wire.Listed | wire.Page | wire.Followed, list[wire.Segment]]
 
 
 class Callers:

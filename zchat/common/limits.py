@@ -15,6 +15,11 @@ NAME_BYTES_MAX = 64
 TOPIC_BYTES_MAX = 1024
 KEY_CHARACTERS_MAX = 128  # of the id that a user chose for a message
 CLIENT_CHARACTERS_MAX = 64  # of the software's name in Hello
+REASON_CHARACTERS_MAX = 256  # of the reason of an act, and of being away
+INVITE_CHARACTERS_MAX = 64  # of what a link has behind its key
+INVITE_USES_MAX = 1000
+TOKEN_ROOMS_MAX = 100
+IGNORED_MAX = 1000  # people whom one user ignores
 CONVERSATION_BYTES_MAX = 1 + 2 * NAME_BYTES_MAX + 1  # "@", two nicks, a comma
 SUBSCRIPTION_BYTES_MAX = 128
 

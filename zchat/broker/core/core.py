@@ -168,7 +168,8 @@ class Core:
             case wire.Hello():
                 raise AssertionError(request)
             case _:
-                assert_never(request)
+                denied = Denied(Refusal.NOT_ALLOWED, "this broker does not do that")
+                self._context.deny(session, request.token, denied)
 
     def _malformed(self, event: MalformedReceived) -> None:
         denied = Denied(Refusal.MALFORMED, event.reason)

@@ -312,7 +312,16 @@ class Core:
                 return self._reception.heads(answer, now_ms)
             case wire.Followed():
                 return self._reception.followed(answer, now_ms)
-            case wire.Done() | wire.People() | wire.Rooms():
+            case (
+                wire.Done()
+                | wire.People()
+                | wire.Rooms()
+                | wire.Profile()
+                | wire.Invites()
+                | wire.Tokens()
+                | wire.Sanctions()
+                | wire.Bounds()
+            ):
                 return self._resolve(answer, now_ms)
             case wire.Presence():
                 return self._reception.presence(answer)
@@ -345,7 +354,7 @@ class Core:
             return [*self._close(), Fail(code, reason)]
         return self._tell("refused", reason or code.meaning, code)
 
-    def _resolve(self, answer: wire.Done | wire.People | wire.Rooms, now_ms: int) -> list[Effect]:
+    def _resolve(self, answer: wire.Done | wire.Listed, now_ms: int) -> list[Effect]:
         if answer.token not in self._requests:
             return []
         request = self._requests.answered(answer.token)

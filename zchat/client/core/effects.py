@@ -65,7 +65,7 @@ class Resolve(Struct, frozen=True):
     """The act with this ticket was answered. `segments` are those of a page."""
 
     ticket: int
-    answer: wire.Done | wire.People | wire.Rooms | wire.Page | wire.Followed
+    answer: wire.Done | wire.Listed | wire.Page | wire.Followed
     segments: list[wire.Segment]
 
 

@@ -124,7 +124,7 @@ class Stopped(Struct, frozen=True):
     """The client is to end."""
 
 
-Act = wire.Join | wire.Leave | wire.SetTopic | wire.Fetch | wire.ListPeople | wire.ListRooms
+Act = wire.Act | wire.Redact | wire.Fetch | wire.Question
 Event = (
     Started
     | HandshakeSucceeded

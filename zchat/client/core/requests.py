@@ -14,8 +14,8 @@ ANSWER_MS_MAX: Final = 60_000
 AGAIN_MS: Final = 250  # after a refusal that is not final
 OPEN_MAX: Final = 1_000
 
-Act = wire.Join | wire.Leave | wire.SetTopic | wire.ListPeople | wire.ListRooms
-_NOT_FINAL: Final = frozenset((Refusal.BUSY, Refusal.UNREADABLE))
+Act = wire.Act | wire.Redact | wire.Question
+_NOT_FINAL: Final = frozenset((Refusal.BUSY, Refusal.UNREADABLE, Refusal.RATE_LIMITED))
 
 
 class Open:
