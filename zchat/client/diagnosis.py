@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from typing import Final, NamedTuple
@@ -15,15 +15,23 @@ from zchat.common.links import Link, authority
 
 _GREETING_BYTES: Final = 64
 _SIGNATURE: Final = b"\xff" + bytes(8) + b"\x7f\x03"  # and the version; at a mechanism libzmq might hang up
+_SIGNATURE_S: Final = 2.5  # for an answer to it, where an answer is waited for for ever
 _END_OF_REQUEST: Final = b"\r\n\r\n"  # to this a web server answers
 _SAID_MAX: Final = 40  # characters of what something else said
 
 
 class Finding(NamedTuple):
-    """What was found. `kind` is one of: unresolved, refused, unreachable, silent, other, plain, curve."""
+    """What was found. `kind` is one of: unresolved, refused, unreachable, silent, other, plain, curve.
+    `problem` says what is so, and `hint` what may be the reason or what to do; it can be empty."""
 
     kind: str
-    text: str
+    problem: str
+    hint: str = ""
+
+    @property
+    def text(self) -> str:
+        """Both, for one line."""
+        return f"{self.problem}. {self.hint}" if self.hint else self.problem
 
     def error(self, handshake_failed: bool) -> ZchatError:
         """What to raise when no session could be opened."""
@@ -32,50 +40,85 @@ class Finding(NamedTuple):
         return Unreachable(self.text)
 
 
+class Connection(NamedTuple):
+    """A plain connection to the broker's port, and the address that took it."""
+
+    address: str
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def close(self) -> None:
+        """Hang up. Once more is fine."""
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
+
+
 async def look(link: Link, timeout: float) -> Finding:
-    """Read the greeting of whoever is there, for `timeout` seconds at most in each of three steps. RFC 37
-    (ZMTP 3.1), Framing: 64 bytes, the mechanism from the thirteenth on."""
-    place = authority(link.host, link.port)
+    """Read the greeting of whoever is there, for `timeout` seconds at most in each of three steps: `resolve`,
+    `reach` and `read_greeting`."""
+    found = await resolve(link, timeout)
+    if isinstance(found, Finding):
+        return found
+    connection = await reach(link, found, timeout)
+    if isinstance(connection, Finding):
+        return connection
+    return await read_greeting(link, connection, timeout)
+
+
+async def resolve(link: Link, timeout: float | None) -> list[str] | Finding:
+    """The addresses of the link's host, or why there are none. `timeout` is in seconds, None: for ever."""
     try:
         async with asyncio.timeout(timeout):
-            found = await addresses(link.host, link.port)
+            return await addresses(link.host, link.port)
     except (OSError, ValueError) as error:  # TimeoutError is an OSError
         return _not_found(link.host, error)
+
+
+async def reach(link: Link, found: Sequence[str], timeout: float | None) -> Connection | Finding:
+    """A connection to the first of the addresses `found` that takes one, or why none does."""
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await _connected(found, link.port)
+            return await _connected(found, link.port)
     except TimeoutError:
-        return Finding("unreachable", f"{place} does not answer. Is a firewall between, or the machine off?")
+        place = authority(link.host, link.port)
+        return Finding(
+            "unreachable", f"{place} does not answer", "Is a firewall between, or the machine off?"
+        )
     except OSError as error:
         return _not_connected(link, found, error)
+
+
+async def read_greeting(link: Link, connection: Connection, timeout: float | None) -> Finding:
+    """Who is at the other end, by the first bytes that come; the connection is closed then. RFC 37
+    (ZMTP 3.1), Framing: 64 bytes, the mechanism from the thirteenth on."""
     try:
-        greeting = await _greeting(reader, writer, timeout)
+        greeting = await _greeting(connection.reader, connection.writer, timeout)
     finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+        await connection.close()
     return _judge(greeting, link)
 
 
-async def _connected(found: Iterable[str], port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _connected(found: Iterable[str], port: int) -> Connection:
     """To the first address that takes a connection. Raises the error of the last one."""
     last = OSError("it has no address")
     for address in found:
         try:
-            return await asyncio.open_connection(address, port)
+            return Connection(address, *await asyncio.open_connection(address, port))
         except OSError as error:
             last = error
     raise last
 
 
 async def _greeting(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, timeout: float | None
 ) -> bytes | None:
     """What the other side says at first, at most 64 bytes; None: nothing, and it does not hang up either."""
     said = b""
-    for asked in (_SIGNATURE, _END_OF_REQUEST):
+    first = _SIGNATURE_S if timeout is None else timeout / 2
+    for asked, seconds in ((_SIGNATURE, first), (_END_OF_REQUEST, None if timeout is None else first)):
         try:
-            async with asyncio.timeout(timeout / 2):
+            async with asyncio.timeout(seconds):
                 writer.write(asked)
                 await writer.drain()
                 while len(said) < _GREETING_BYTES and said[:1] in (b"", b"\xff"):
@@ -96,8 +139,8 @@ def _not_found(host: str, error: Exception) -> Finding:
     if isinstance(error, TimeoutError) or (
         isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN
     ):
-        return Finding("unresolved", f"the address of {host!r} could not be looked up. Is there a network?")
-    return Finding("unresolved", f"no machine is called {host!r}. Is the link right?")
+        return Finding("unresolved", f"the address of {host!r} could not be looked up", "Is there a network?")
+    return Finding("unresolved", f"no machine is called {host!r}", "Is the link right?")
 
 
 def _not_connected(link: Link, found: Iterable[str], error: OSError) -> Finding:
@@ -109,25 +152,25 @@ def _not_connected(link: Link, found: Iterable[str], error: OSError) -> Finding:
         start = f"Start one: zchat broker{port}"
     else:
         start = f"If it runs there, have it listen to others: zchat broker -i 0.0.0.0{port}"
-    return Finding("refused", f"no broker at {place}. {start}. Another machine: zchat connect LINK")
+    return Finding("refused", f"no broker at {place}", f"{start}. Another machine: zchat connect LINK")
 
 
 def _judge(greeting: bytes | None, link: Link) -> Finding:
     place = authority(link.host, link.port)
     if greeting is None:
-        return Finding(
-            "silent", f"what listens at {place} accepts connections but does not answer. Is it stopped?"
-        )
+        problem = f"what listens at {place} accepts connections but does not answer"
+        return Finding("silent", problem, "Is it stopped?")
     if len(greeting) < _GREETING_BYTES or greeting[0] != 0xFF or not greeting[9] & 1:
-        return Finding("other", f"{_something(greeting)} at {place}, not a zchat broker. Is the port right?")
+        problem = f"{_something(greeting)} at {place}, not a zchat broker"
+        return Finding("other", problem, "Is the port right?")
     mechanism = greeting[12:32].rstrip(b"\0")
     if mechanism != b"CURVE":
         return Finding("plain", f"{place} speaks ZeroMQ without encryption: that is no zchat broker")
-    text = (
-        f"the broker at {place} has another key than the link, or {link.port} is its second port. "
-        "Ask for the link again; there, zchat link shows it"
+    return Finding(
+        "curve",
+        f"the broker at {place} has another key than the link, or {link.port} is its second port",
+        "Ask for the link again; there, zchat link shows it",
     )
-    return Finding("curve", text)
 
 
 def _something(said: bytes) -> str:
