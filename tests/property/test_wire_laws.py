@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.property.wire_values import damaged, objects, small_values, values, widened
+from tests.property.wire_values import damaged, objects, shortened, small_values, values, widened
 from zchat.common import wire
 
 Decode = Callable[[bytes], Any]
@@ -64,6 +64,16 @@ def test_fields_of_a_newer_peer_change_nothing(decode: Decode, message: Any, dat
     assert decode(wire.encode(widened(value, data.draw(more)))) == value
 
 
+@every_message
+@settings(max_examples=12)
+@given(data=st.data())
+def test_fields_that_an_older_peer_lacks_have_their_defaults(
+    decode: Decode, message: Any, data: st.DataObject
+) -> None:
+    value = data.draw(small_values(message))
+    assert decode(wire.encode(shortened(value))) == value
+
+
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda one: one.__name__)
 @settings(max_examples=20)
 @given(data=st.data())
@@ -78,9 +88,9 @@ def test_an_entry_comes_back_among_unknown_ones(entry: Any, data: st.DataObject)
 @pytest.mark.parametrize(
     "frame",
     [
-        pytest.param(wire.encode(("#a", 0, 1, 1, 9, [[6]], "a newer field")), id="and a field behind"),
-        pytest.param(b"\x96\xa2#a\0\1\1\t\x91\x92\x06\x81\x81\0\0\0", id="a map as a key"),
-        pytest.param(b"\x96\xa2#a\0\1\1\t\x91\x92\x06\xd4\xff\0", id="a timestamp of another form"),
+        pytest.param(wire.encode(("#a", 0, 1, 1, 9, [[127]], "a newer field")), id="and a field behind"),
+        pytest.param(b"\x96\xa2#a\0\1\1\t\x91\x92\x7f\x81\x81\0\0\0", id="a map as a key"),
+        pytest.param(b"\x96\xa2#a\0\1\1\t\x91\x92\x7f\xd4\xff\0", id="a timestamp of another form"),
     ],
 )
 def test_an_unknown_entry_is_skipped_whatever_it_holds(frame: bytes) -> None:
@@ -104,7 +114,10 @@ def _beyond(info: msgspec.inspect.Type) -> list[Any]:
         case msgspec.inspect.IntType(ge=int(least), le=most, lt=above):
             return [least - 1, above if most is None else most + 1, None, "1", 1.5]
         case msgspec.inspect.StrType(min_length=shortest, max_length=int(longest)):
-            return ["x" * (longest + 1), *([""] if shortest else []), None, b"xx"]
+            unlike = [" " * longest] if info.pattern else []
+            return ["x" * (longest + 1), *([""] if shortest else []), *unlike, None, b"xx"]
+        case msgspec.inspect.BytesType(min_length=int(shortest), max_length=int(longest)):
+            return [b"x" * (longest + 1), b"x" * (shortest - 1), None, "x" * longest]
         case msgspec.inspect.ListType(min_length=shortest, max_length=int(longest)):
             return [[None], "xx", None, *([[]] if shortest else [])]
         case msgspec.inspect.BoolType():
@@ -118,13 +131,13 @@ def _beyond(info: msgspec.inspect.Type) -> list[Any]:
 @example(frame=b"")
 @example(frame=b"\x91" * 100_000)
 @example(frame=b"\x98\x01" + b"\x91" * 100_000)
-@example(frame=b"\x96\xa2#a\0\1\1\0\x91\x92\x06" + b"\x91" * 100_000)
+@example(frame=b"\x96\xa2#a\0\1\1\0\x91\x92\x7f" + b"\x91" * 100_000)
 @example(frame=b"\xdd\xff\xff\xff\xff")
-@example(frame=b"\x96\xa2#a\0\1\1\0\x91\x92\x06\xdd\xff\xff\xff\xff")
+@example(frame=b"\x96\xa2#a\0\1\1\0\x91\x92\x7f\xdd\xff\xff\xff\xff")
 @example(frame=b"\xdb\xff\xff\xff\xff")
 @example(frame=b"\x96\xa2#\xff\0\1\1\0\x91\x93\x03\xa1a\xc3")
-@example(frame=b"\x96\xa2#a\0\1\1\0\x91\x92\x06\x81\x90\0")  # a list as the key of a map
-@example(frame=b"\x96\xa2#a\0\1\1\0\x91\x92\x06\x81\x81\0\0\0")  # a map as the key of a map
+@example(frame=b"\x96\xa2#a\0\1\1\0\x91\x92\x7f\x81\x90\0")  # a list as the key of a map
+@example(frame=b"\x96\xa2#a\0\1\1\0\x91\x92\x7f\x81\x81\0\0\0")  # a map as the key of a map
 def test_bytes_are_a_message_or_malformed(decode: Decode, frame: bytes) -> None:
     decoded_or_malformed(decode, frame)
 
@@ -144,6 +157,6 @@ def test_a_damaged_frame_is_a_message_or_malformed(decode: Decode, data: st.Data
 @settings(max_examples=80)
 @given(data=st.data())
 def test_an_object_is_a_message_or_malformed(decode: Decode, data: st.DataObject) -> None:
-    tagged = st.tuples(st.integers(0, 45), st.lists(objects, max_size=9)).map(lambda o: [o[0], *o[1]])
+    tagged = st.tuples(st.integers(0, 50), st.lists(objects, max_size=9)).map(lambda o: [o[0], *o[1]])
     segment = st.tuples(*[st.just("#a")], *[st.just(0)] * 4, st.lists(tagged | objects, max_size=4))
     decoded_or_malformed(decode, wire.encode(data.draw(objects | tagged | segment)))

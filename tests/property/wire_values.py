@@ -10,6 +10,7 @@ from msgspec import Struct, inspect
 
 _WIDEST = "\U0010ffff"  # four bytes
 _KEY = st.characters(min_codepoint=ord("!"), max_codepoint=ord("~"))
+_BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def values(annotation: Any) -> st.SearchStrategy[Any]:
@@ -33,6 +34,10 @@ def _within(info: inspect.Type, sized: _Sized) -> st.SearchStrategy[Any]:
         case inspect.StrType(pattern=None, min_length=shortest, max_length=int(longest)):
             free = st.text(min_size=shortest or 0, max_size=min(longest, max(shortest or 0, 20)))
             return free | free | sized(st.sampled_from(["x", _WIDEST]), shortest or 0, longest)
+        case inspect.StrType(pattern=r"^[a-z2-7]*\Z", min_length=shortest, max_length=longest):
+            return st.text(_BASE32, min_size=shortest or 0, max_size=longest)
+        case inspect.BytesType(min_length=shortest, max_length=int(longest)):
+            return st.binary(min_size=shortest or 0, max_size=longest)
         case inspect.StrType(min_length=1, max_length=int(longest)):
             return st.builds(
                 str.__add__, _KEY.filter(lambda one: one != "~"), st.text(_KEY, max_size=longest - 1)
@@ -43,12 +48,17 @@ def _within(info: inspect.Type, sized: _Sized) -> st.SearchStrategy[Any]:
         case inspect.UnionType(types=types):
             return st.one_of(*[_within(one, sized) for one in types])
         case inspect.StructType(cls=struct, fields=fields):
-            return st.builds(struct, *[_within(field.type, sized) for field in fields])
+            return st.builds(struct, *[_of_field(field, sized) for field in fields])
         case inspect.BoolType():
             return st.booleans()
         case inspect.NoneType():
             return st.none()
     raise AssertionError(f"a field without bounds, or of a new type: {info}")
+
+
+def _of_field(field: inspect.Field, sized: _Sized) -> st.SearchStrategy[Any]:
+    value = _within(field.type, sized)
+    return value if field.required else st.just(field.default) | value
 
 
 def integers(least: int, most: int) -> st.SearchStrategy[int]:
@@ -84,6 +94,20 @@ objects = st.recursive(
     max_leaves=6,
 )
 """Whatever MessagePack can say."""
+
+
+def shortened(value: Any) -> Any:
+    """A message as the array of its fields, with those that have a default and are the last ones left out
+    while they have it: as a peer sends it that does not know them."""
+    if isinstance(value, list):
+        return [shortened(item) for item in value]
+    if not isinstance(value, Struct):
+        return value
+    fields = [(field, getattr(value, field.name)) for field in inspect.type_info(type(value)).fields]
+    while fields and not fields[-1][0].required and fields[-1][1] == fields[-1][0].default:
+        fields.pop()
+    tag = value.__struct_config__.tag
+    return [*([] if tag is None else [tag]), *(shortened(one) for _, one in fields)]
 
 
 def widened(value: Any, more: list[Any]) -> Any:
