@@ -10,6 +10,7 @@ from zmq.utils import z85
 
 from zchat.common import keys, limits, links
 from zchat.common.errors import ConfigurationError
+from zchat.common.text import without_keys
 
 KEYS = st.binary(min_size=32, max_size=32).map(lambda raw: z85.encode(raw).decode())
 HOSTS = (
@@ -17,7 +18,8 @@ HOSTS = (
     | st.ip_addresses().map(str)
     | st.ip_addresses(v=6).map(lambda address: f"{ipaddress.IPv6Address(address).exploded}%eth0")
 )
-LINKS = st.builds(links.Link, HOSTS, st.integers(1, 65535), KEYS)
+SECRETS = st.just("") | st.from_regex(r"[a-z2-7]{40}", fullmatch=True)
+LINKS = st.builds(links.Link, HOSTS, st.integers(1, 65535), KEYS, SECRETS)
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()))  # lone surrogates as well
 
 
@@ -37,8 +39,9 @@ def test_a_link_is_read_as_it_was_printed(link: links.Link) -> None:
 @given(link=LINKS)
 def test_a_link_may_be_typed_otherwise(link: links.Link) -> None:
     authority, key = links.authority(link.host, link.port), keys.to_base32(link.key)
-    assert links.parse(f"\n zchat://{authority}/{key.upper()}/ ") == link
-    standard = link._replace(port=limits.PORT)
+    secret = f"{link.secret.upper()}/" if link.secret else ""
+    assert links.parse(f"\n zchat://{authority}/{key.upper()}/{secret} ") == link
+    standard = link.without_secret()._replace(port=limits.PORT)
     assert links.parse(f"zchat://{authority.rpartition(':')[0]}/{key}") == standard
 
 
@@ -83,6 +86,18 @@ def test_a_link_with_a_mistake_is_another_one_or_none(link: links.Link, data: st
         assert 0 < other.port < 65536
 
 
+@given(link=LINKS, secret=SECRETS.filter(bool), data=st.data())
+def test_the_secret_of_a_link_is_never_quoted(link: links.Link, secret: str, data: st.DataObject) -> None:
+    """Whatever else is wrong with it."""
+    damaged = data.draw(st.sampled_from(["{}x", "{}/x", "{}=", "{}é"])).format(secret)
+    text = f"{link.without_secret()}/{damaged}"
+    with pytest.raises(ConfigurationError) as raised:
+        links.parse(text)
+    assert secret[:20] not in str(raised.value)
+    assert keys.may_be_secret(text) and keys.may_be_secret(secret)
+    assert secret not in without_keys(f"no command {text!r}, {secret}")
+
+
 @given(text=ANY_TEXT | ANY_TEXT.map("zchat://".__add__) | ANY_TEXT.map(lambda t: f"zchat://h:1/{t:2<52}"))
 def test_any_text_is_a_link_or_refused(text: str) -> None:
     parsed(text)
@@ -90,10 +105,11 @@ def test_any_text_is_a_link_or_refused(text: str) -> None:
 
 @given(key=KEYS, nick=st.from_regex(r"[a-z]{1,8}", fullmatch=True))
 def test_an_exported_key_is_no_link_and_never_quoted(key: str, nick: str) -> None:
-    text = f"zchat-key://{nick}@h:1/{keys.to_base32(key)}/{keys.to_base32(key)}"
-    with pytest.raises(ConfigurationError) as raised:
-        links.parse(f" {text}\n")
-    assert "zchat key import" in str(raised.value) and keys.to_base32(key) not in str(raised.value)
+    for kind, remedy in (("key", "zchat key import"), ("token", "--token")):
+        text = f"zchat-{kind}://{nick}@h:1/{keys.to_base32(key)}/{keys.to_base32(key)}"
+        with pytest.raises(ConfigurationError) as raised:
+            links.parse(f" {text}\n")
+        assert remedy in str(raised.value) and keys.to_base32(key) not in str(raised.value)
 
 
 @given(key=KEYS)

@@ -23,7 +23,7 @@ def link_of(name: str) -> Link:
     """The broker of a context; raises ConfigurationError when there is none of that name."""
     path = _path(name)
     try:
-        return links.parse(path.read_text(encoding="utf-8"))
+        return links.parse(path.read_text(encoding="utf-8")).without_secret()
     except FileNotFoundError:
         raise _missing(name) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -69,8 +69,9 @@ def save(link: Link) -> str:
     """Keep a broker as a context, the current one if there was none; the context's name.
 
     A broker that is known by its key has moved: its context gets the new address. A new one is called by its
-    host. Raises ConfigurationError when that cannot be written.
+    host. The secret of an invite is not kept. Raises ConfigurationError when that cannot be written.
     """
+    link = link.without_secret()
     name = of(link.key)
     if name is None or link_of(name) != link:
         name = name or _new_name(link)

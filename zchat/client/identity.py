@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from zchat.client import contexts
+from zchat.client import contexts, exports
+from zchat.client.exports import ExportedKey
 from zchat.common import files, keys, limits, links, names, places, settings
 from zchat.common.errors import ConfigurationError, WrongIdentity
 from zchat.common.keys import KeyPair
@@ -27,12 +28,14 @@ class Asked(NamedTuple):
     context: str | None = None
     nick: str | None = None
     key_file: str | None = None
+    token: str | None = None
 
 
 class Identity(NamedTuple):
     """A nick at a broker. Its key and its files follow from both, unless the key comes from elsewhere: as
     text in `secret`, or from `key_file`. `may_register`: the nick was named, so it may be registered;
-    `was_asked`: a person typed it at the question. `loaded`: what was in `key_file`."""
+    `was_asked`: a person typed it at the question. `loaded`: what was in `key_file`. `invite`: the secret
+    that the link had, which is in `link` no more. `is_bot`: all of it comes from a token."""
 
     link: Link
     nick: str
@@ -41,6 +44,8 @@ class Identity(NamedTuple):
     key_file: Path | None = None
     was_asked: bool = False
     loaded: KeyPair | None = None
+    invite: str = ""
+    is_bot: bool = False
 
     def key(self) -> KeyPair:
         """The key pair of this nick, drawn and on disk when there was none. Raises ConfigurationError."""
@@ -73,7 +78,10 @@ class Identity(NamedTuple):
         return places.client_state_dir(self._broker()) / f"{names.folded(self.nick)}.state"
 
     def remember(self) -> None:
-        """Make this nick the default at this broker, unless there is one already or that cannot be kept."""
+        """Make this nick the default at this broker, unless there is one already or that cannot be kept. A
+        bot's is nobody's default."""
+        if self.is_bot:
+            return
         with contextlib.suppress(OSError, ConfigurationError):  # a read-only directory, or none, is enough
             path = _default_nick_file(self.link)
             if not path.exists():
@@ -84,24 +92,35 @@ class Identity(NamedTuple):
 
 
 def find(asked: Asked, *, may_ask: bool = True) -> Identity:
-    """Whom the caller means to be, and where. `may_ask`: a person at a terminal is asked for a nick.
+    """Whom the caller means to be, and where. A token says all of it. `may_ask`: a person at a terminal is
+    asked for a nick.
 
     Raises ConfigurationError when that is not known or contradicts itself, and WrongIdentity when the
     broker's key is not known.
     """
-    link = find_link(asked)
+    found, token = _find_link(asked), _token(asked)
+    link = found.without_secret()
+    if token is not None:
+        _check_token(token, asked)
+        return Identity(link, token.nick, may_register=False, secret=token.secret, is_bot=True)
     nick, is_named, was_asked = _named_nick(asked), True, False
     if nick is None:
         nick, is_named = default_nick(link), False
     if nick is None:
         nick, is_named, was_asked = _ask_nick(may_ask), True, True
     secret = None if asked.key_file else os.environ.get("ZCHAT_KEY")
-    return Identity(link, nick, is_named, secret or None, None if secret else _key_file(asked), was_asked)
+    key_file = None if secret else _key_file(asked)
+    return Identity(link, nick, is_named, secret or None, key_file, was_asked, invite=found.secret)
 
 
 def find_link(asked: Asked) -> Link:
-    """The broker, by the first of these that is given: a link or an address, a context, ZCHAT_LINK,
-    ZCHAT_CONTEXT, the settings' link and context, the current context, the broker of this account."""
+    """The broker, by the first of these that is given: a token, a link, an address or a context, ZCHAT_LINK,
+    ZCHAT_CONTEXT, the settings' link and context, the current context, the broker of this account. Without
+    the secret of an invite."""
+    return _find_link(asked).without_secret()
+
+
+def _find_link(asked: Asked) -> Link:
     link = _named_link(asked) or _set_link() or local_link()
     if link is None:
         raise ConfigurationError(
@@ -149,8 +168,11 @@ def _said_by(origin: str) -> Iterator[None]:
 
 
 def _named_link(asked: Asked) -> Link | None:
-    """The broker that options name. All that do must mean the same."""
+    """The broker that options or a token name. All that do must mean the same."""
     named: list[tuple[str, Link]] = []
+    token = _token(asked)
+    if token is not None:
+        named.append(("the token", token.link))
     if asked.link is not None:
         named.append(("the link", links.parse(asked.link)))
     if asked.context is not None:
@@ -159,12 +181,31 @@ def _named_link(asked: Asked) -> Link | None:
         known = named[0][1] if named else None
         named.append(("-i and -p", _link_at(asked, known)))
     for origin, link in named[1:]:
-        if link != named[0][1]:
+        if link.without_secret() != named[0][1].without_secret():
             first, second = (links.authority(one.host, one.port) for one in (named[0][1], link))
             raise ConfigurationError(
                 f"two brokers are named: {first} by {named[0][0]}, {second} by {origin}. Name one."
             )
-    return named[0][1] if named else None
+    return next((link for _, link in named if link.secret), named[0][1]) if named else None
+
+
+def _token(asked: Asked) -> ExportedKey | None:
+    """What --token says, else ZCHAT_TOKEN. An empty one is none."""
+    origin, typed = "--token", asked.token
+    if typed is None:
+        origin, typed = "ZCHAT_TOKEN", os.environ.get("ZCHAT_TOKEN")
+    if not typed:
+        return None
+    with _said_by(origin):
+        return exports.parse_token(typed)
+
+
+def _check_token(token: ExportedKey, asked: Asked) -> None:
+    """Raises ConfigurationError when an option says that it is somebody else."""
+    if asked.nick and names.folded(_valid_nick(asked.nick)) != names.folded(token.nick):
+        raise ConfigurationError(f"the token makes you {token.nick}: leave --nick out, or the token")
+    if asked.key_file is not None:
+        raise ConfigurationError("the token has a key of its own: leave --key-file out, or the token")
 
 
 def _set_link() -> Link | None:
@@ -189,7 +230,7 @@ def _link_at(asked: Asked, known: Link | None) -> Link:
     with _said_by("-i"):
         named = links.host(asked.interface) if asked.interface else None
     if known is not None:
-        return Link(named or known.host, asked.port or known.port, known.key)
+        return Link(named or known.host, asked.port or known.port, known.key, known.secret)
     host, port = named or _DEFAULT_HOST, asked.port or limits.PORT
     found = _context_at(host, port)
     local = None if found is not None else local_link()

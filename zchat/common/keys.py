@@ -17,6 +17,7 @@ from zchat.common.errors import ConfigurationError
 BASE32_CHARACTERS = 52
 _FILE_BYTES_MAX = 4096  # far more than a key has; a file can be endless
 _KEY = re.compile(r"[A-Za-z2-7]{52}|[0-9A-Za-z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
+_LINE = re.compile(r"zchat-key:|zchat-token:|zchat://[^/\s]*/[^/\s]*/[^/\s…]", re.IGNORECASE)
 
 
 class KeyPair(NamedTuple):
@@ -73,9 +74,10 @@ def from_base32(text: str) -> str:
 
 
 def may_be_secret(text: str) -> bool:
-    """Whether the text looks like a secret key or has an exported one in it: then it must not be quoted, and
-    is no name of anything, unless there is something of that name."""
-    return "zchat-key:" in text.lower() or _KEY.fullmatch(text.strip(" \t\r\n'\"")) is not None
+    """Whether the text looks like a secret key or that of an invite, or has an exported key, a token or an
+    inviting link in it: then it must not be quoted, and is no name of anything, unless there is something of
+    that name."""
+    return _LINE.search(text) is not None or _KEY.fullmatch(text.strip(" \t\r\n'\"")) is not None
 
 
 def load_or_draw(path: Path) -> KeyPair:

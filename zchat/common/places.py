@@ -1,4 +1,4 @@
-"""Where files are kept: the directories for settings, state and data, and what lies in them."""
+"""Where files are kept: the directories for settings, state, data and sockets, and what lies in them."""
 
 import os
 from pathlib import Path
@@ -29,6 +29,32 @@ def client_config_dir(broker: str) -> Path:
 def client_state_dir(broker: str) -> Path:
     """How far the nicks of this installation have read at the broker with this key (base32)."""
     return state_dir() / "client" / broker
+
+
+def runtime_dir() -> Path:
+    """What lives as long as a process: the control sockets of brokers. Raises ConfigurationError when there
+    is no place for such things."""
+    if chosen := os.environ.get("ZCHAT_RUNTIME_DIR"):
+        return Path(chosen)
+    import warnings
+
+    import platformdirs
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # without XDG_RUNTIME_DIR it takes another directory, and says so
+            return platformdirs.user_runtime_path("zchat", appauthor=False)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ConfigurationError(
+            f"there is no directory for sockets ({reason}): set ZCHAT_RUNTIME_DIR to one"
+        ) from None
+
+
+def control_socket(broker: str) -> Path:
+    """Where the broker with this key (base32) listens to the account that runs it. The name is short: a path
+    of a Unix socket has at most 107 bytes."""
+    return runtime_dir() / f"{broker[:16]}.sock"
 
 
 def settings_file() -> Path:

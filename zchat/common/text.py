@@ -15,8 +15,12 @@ _JOINER = re.compile(f"(?<={_BESIDE_JOINER})([\u200c\u200d])(?={_BESIDE_JOINER})
 
 _TAB = " " * 4
 
-_EXPORTED = re.compile(r"zchat-key:\S*?(?=['\")\].,:;]*(?:\s|$))", re.IGNORECASE)
-_SECRET = re.compile(r"(?<![A-Za-z0-9/])[A-Za-z2-7]{52}(?![A-Za-z0-9])")  # behind a slash: the key of a link
+_EXPORTED = re.compile(r"zchat-(key|token):\S*?(?=['\")\].,:;]*(?:\s|$))", re.IGNORECASE)
+_INVITING = re.compile(
+    r"(zchat://[^/\s]*/[^/\s]*/)[^\s'\")\].,:;]+", re.IGNORECASE
+)  # behind the key: a secret
+_SECRET = re.compile(r"(?<![A-Za-z0-9/])(?:[A-Za-z2-7]{52}|[a-z2-7]{40})(?![A-Za-z0-9])")
+"""Of a key, or of an invite. Behind a slash: the key of a link."""
 
 
 def shown(text: str) -> str:
@@ -42,17 +46,22 @@ def json_safe(encoded: str) -> str:
 
 
 def without_exported(text: str) -> str:
-    """The text with each exported key, which somebody may have put in the wrong place, as `zchat-key://…`."""
-    return _EXPORTED.sub("zchat-key://…", text) if "key:" in text.lower() else text
+    """The text with each exported key and each token, which somebody may have put in the wrong place, as
+    `zchat-key://…`, and each link without the secret of its invite."""
+    if "zchat" not in text.lower():
+        return text
+    text = _EXPORTED.sub(lambda match: f"zchat-{match[1].lower()}://…", text)
+    return _INVITING.sub(r"\1…", text)
 
 
 def without_keys(text: str) -> str:
-    """The same, and what may be the secret of an exported key, alone, as `…`: for what quotes a mistake."""
+    """The same, and what may be the secret of an exported key or of an invite, alone, as `…`: for what quotes
+    a mistake."""
     return _SECRET.sub("…", without_exported(text))
 
 
 def say(message: str) -> None:
-    """One line on stderr, whatever is in the message; an exported key is not shown."""
+    """One line on stderr, whatever is in the message; no exported key, token or invite is shown."""
     if sys.stderr is None:
         return  # it was closed when the process began, and print would turn to stdout
     with contextlib.suppress(OSError, ValueError):

@@ -37,6 +37,15 @@ def test_the_first_one_is_the_current_one(tmp_path: Path) -> None:
     assert contexts.current() == "10.0.0.1"
 
 
+def test_the_secret_of_an_invite_is_not_kept(tmp_path: Path) -> None:
+    inviting = ONE._replace(secret="a" * 40)
+    assert contexts.save(inviting) == contexts.save(inviting._replace(secret="b" * 40)) == "chat.example.org"
+    file = tmp_path / "config/client/contexts/chat.example.org"
+    assert file.read_text() == f"{ONE}\n"
+    file.write_text(f"{inviting}\n")  # by hand
+    assert contexts.link_of("chat.example.org") == ONE
+
+
 def test_a_broker_that_moved_keeps_its_context() -> None:
     contexts.save(ONE)
     moved = ONE._replace(host="new.example.org", port=9300)

@@ -19,6 +19,20 @@ def test_it_comes_back_as_it_was(nick: str, host: str) -> None:
     assert str(exported).startswith(f"zchat-key://{nick}@")
     assert exports.parse(f"{exported}\n") == exported
     assert exports.parse(str(exported) + "/") == exported
+    assert exported.key() == PAIR
+
+
+def test_a_token_is_the_same_with_another_name() -> None:
+    token = ExportedKey(LINK, "bot", PAIR.secret, is_token=True)
+    assert str(token).startswith("zchat-token://bot@chat.example.org:9300/")
+    assert exports.parse_token(f" {token}\n") == token
+    with pytest.raises(ConfigurationError, match="that is a token and no exported key: --token"):
+        exports.parse(str(token))
+    with pytest.raises(ConfigurationError, match="that is an exported key and no token: zchat key import"):
+        exports.parse_token(str(token._replace(is_token=False)))
+    with pytest.raises(ConfigurationError, match="not a token: zchat token create") as raised:
+        exports.parse_token(str(token)[:-1])
+    assert keys.to_base32(PAIR.secret)[:20] not in str(raised.value)
 
 
 def test_anything_else_is_refused_and_never_quoted() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from zchat.client import contexts, identity
+from zchat.client.exports import ExportedKey
 from zchat.client.identity import Asked, Identity
 from zchat.common import keys, limits, links, settings
 from zchat.common.errors import ConfigurationError, WrongIdentity
@@ -21,7 +22,7 @@ LINK = Link("chat.example.org", 9000, KEY)
 
 @pytest.fixture(autouse=True)
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for setting in ("LINK", "CONTEXT", "NICK", "KEY"):
+    for setting in ("LINK", "CONTEXT", "NICK", "KEY", "TOKEN"):
         monkeypatch.delenv(f"ZCHAT_{setting}", raising=False)
     for kind in ("CONFIG", "STATE", "DATA"):
         monkeypatch.setenv(f"ZCHAT_{kind}_DIR", str(tmp_path / kind))
@@ -259,6 +260,64 @@ def test_a_default_nick_that_is_damaged(tmp_path: Path) -> None:
         path.write_bytes(damage)
         with pytest.raises(ConfigurationError, match="default nick"):
             identity.find(Asked(str(LINK)))
+
+
+# ---- invites and tokens -----------------------------------------------------------------------------------
+
+
+def test_the_secret_of_a_link_is_an_invite_and_part_of_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts.save(LINK)
+    inviting = LINK._replace(secret="a" * 40)
+    invited = Identity(LINK, "ann", invite="a" * 40)
+    assert identity.find_link(Asked(str(inviting))) == LINK
+    assert identity.find(Asked(str(inviting), nick="ann")) == invited
+    assert identity.find(Asked(str(inviting), context="chat.example.org", nick="ann")) == invited
+    moved = LINK._replace(port=1)
+    asked = Asked(str(moved._replace(secret="a" * 40)), port=1, nick="ann")
+    assert identity.find(asked) == invited._replace(link=moved)
+    monkeypatch.setenv("ZCHAT_LINK", str(inviting))
+    assert identity.find(Asked(nick="ann")) == invited
+
+
+BOT = ExportedKey(LINK, "bot", keys.draw().secret, is_token=True)
+
+
+def test_a_token_says_broker_nick_and_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZCHAT_LINK", str(Link("elsewhere", 1, OTHER)))
+    monkeypatch.setenv("ZCHAT_NICK", "ann")
+    monkeypatch.setenv("ZCHAT_KEY", keys.draw().secret)
+    who = identity.find(Asked(token=str(BOT)))
+    assert who == Identity(LINK, "bot", may_register=False, secret=BOT.secret, is_bot=True)
+    assert who.key().secret == BOT.secret and who.has_key()
+    who.remember()
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setenv("ZCHAT_TOKEN", f"{BOT}\n")
+    assert identity.find(Asked()) == identity.find(Asked(str(LINK), nick="Bot")) == who
+    assert identity.find_link(Asked()) == LINK
+    assert identity.find(Asked(token="", nick="bob")).link.host == "elsewhere"
+
+
+def test_a_token_and_an_option_that_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts.save(Link("elsewhere", 1, OTHER))
+    for asked, reason in (
+        (Asked(str(LINK._replace(key=OTHER))), "two brokers are named: .* by the token, .* by the link"),
+        (Asked(context="elsewhere"), "by the token, elsewhere:1 by the context elsewhere"),
+        (Asked(port=1), "by the token, .* by -i and -p"),
+        (Asked(nick="ann"), "the token makes you bot: leave --nick out"),
+        (Asked(key_file="key"), "the token has a key of its own: leave --key-file out"),
+    ):
+        for origin in ("option", "environment"):
+            monkeypatch.setenv("ZCHAT_TOKEN", str(BOT) if origin == "environment" else "")
+            with pytest.raises(ConfigurationError, match=reason):
+                identity.find(asked if origin == "environment" else asked._replace(token=str(BOT)))
+
+
+def test_a_token_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--token: not a token"):
+        identity.find(Asked(token="no"))
+    monkeypatch.setenv("ZCHAT_TOKEN", str(LINK))
+    with pytest.raises(ConfigurationError, match=r"^ZCHAT_TOKEN: not a token"):
+        identity.find_link(Asked())
 
 
 # ---- keys and files ---------------------------------------------------------------------------------------

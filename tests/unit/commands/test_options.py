@@ -37,10 +37,11 @@ def test_all_of_them_are_what_was_typed() -> None:
         "--context": "c",
         "--nick": "n",
         "--key-file": "f",
+        "--token": "t",
         "--timeout": "2.5",
     }
     result = run(*(part for pair in typed.items() for part in pair))
-    assert result.output == f"{Caller(Asked('zchat://h/k', 'h', 1, 'c', 'n', 'f'), 2.5)}\n"
+    assert result.output == f"{Caller(Asked('zchat://h/k', 'h', 1, 'c', 'n', 'f', 't'), 2.5)}\n"
 
 
 def test_nothing_is_typed() -> None:

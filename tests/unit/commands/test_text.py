@@ -77,6 +77,9 @@ def test_say_is_one_safe_line(capsys: pytest.CaptureFixture[str]) -> None:
         ("no command 'zchat-key://ann@h:1/k/s'. There", "no command 'zchat-key://…'. There"),
         ("cannot read /etc/zchat-key:/ann@h:1/k/s: why", "cannot read /etc/zchat-key://…: why"),
         ("ZCHAT-KEY://ann@h:1/k/s", "zchat-key://…"),
+        ("no room zchat-token://bot@h:1/k/s, no", "no room zchat-token://…, no"),
+        (f"no link 'zchat://h:1/{SECRET}/{SECRET[:40]}'", f"no link 'zchat://h:1/{SECRET}/…'"),
+        (f"no room {SECRET[:40]}", "no room …"),
         (f"no room {SECRET}, and '{SECRET}'", "no room …, and '…'"),
         (f"zchat://h:1/{SECRET}", f"zchat://h:1/{SECRET}"),  # a public key
         (f"{SECRET}b", f"{SECRET}b"),
@@ -87,8 +90,8 @@ def test_keys_are_not_told(text: str, told: str) -> None:
 
 
 def test_say_shows_no_exported_key(capsys: pytest.CaptureFixture[str]) -> None:
-    say(f"zchat-key://ann@h:1/{SECRET}/{SECRET} send --id {SECRET}")
-    assert capsys.readouterr().err == f"zchat: zchat-key://… send --id {SECRET}\n"
+    say(f"zchat-key://ann@h:1/{SECRET}/{SECRET} zchat://h/{SECRET}/{SECRET[:40]} send --id {SECRET}")
+    assert capsys.readouterr().err == f"zchat: zchat-key://… zchat://h/{SECRET}/… send --id {SECRET}\n"
 
 
 def test_say_without_stderr_says_nothing(

@@ -159,6 +159,7 @@ def _default_timeout() -> float:
 _OPTIONS = (
     click.option("--nick", metavar="NICK", help="Who you are (ZCHAT_NICK)."),
     click.option("--key-file", metavar="FILE", help="Your secret key, when it is not kept here (ZCHAT_KEY)."),
+    click.option("--token", metavar="TOKEN", help="A bot's broker, nick and key in one line (ZCHAT_TOKEN)."),
     click.option("--link", metavar="LINK", help="Which broker, zchat://HOST:PORT/KEY (ZCHAT_LINK)."),
     click.option(
         "--context",
