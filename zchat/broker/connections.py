@@ -1,70 +1,163 @@
-"""The connections of both sockets by file descriptor: whom they belong to, and what they may cost."""
+"""Connections by file descriptor: whom they belong to, what they may cost, and which have to go."""
 
-import os
-import socket
-import struct
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
-SUBSCRIPTIONS_MAX: Final = 10_000  # that one connection asks for, ever
-UNREADABLE_BYTES_MAX: Final = (
-    4 * 1024 * 1024
-)  # received without a readable message, and for each second of it:
-UNREADABLE_BYTES_PER_SECOND: Final = 1024
-MALFORMED_MAX: Final = 100  # requests of one connection that cannot be read
-SHUT_OUT_MS: Final = 30_000  # how long a key that was cut for abuse is not admitted again
-SHUT_OUT_KEYS_MAX: Final = 10_000
-_BYTES_RECEIVED_OFFSET: Final = 128  # of tcpi_bytes_received in Linux's struct tcp_info
+from zchat.broker.descriptors import bytes_received
+from zchat.broker.unadmitted import Unadmitted
+
+LOCAL_PORT: Final = 0  # of a Unix socket, whose connections are the owner's: none of them is turned away
+ROUND_MS: Final = 1_000  # in which each connection is looked at once, a part of them at a time
+_LOOKED_AT_ONCE: Final = 500  # connections; some milliseconds
+_RESERVED_PART: Final = 8  # of the process's descriptors, an eighth: for files, and what is being shut down
+
+
+class ConnectionLimits(NamedTuple):
+    """What connections may cost, and whoever makes them. Tests choose smaller ones."""
+
+    connections_max: int = 20_000  # at once; two for each session
+    connections_per_key_max: int = 400  # of a key that was admitted
+    unadmitted_max: int = 4_096  # connections over which nobody was let in yet, at once
+    unadmitted_per_address_max: int = 2_048  # of one IPv4 address or one IPv6 network (/64)
+    unadmitted_ms_max: int = 15_000  # until somebody is let in over a connection
+    unadmitted_patience_ms: int = 2_000  # after which it gives way to a new one, when there are too many
+    unadmitted_requests_max: int = 1_000  # read from a connection until somebody is let in
+    subscriptions_max: int = 10_000  # that one connection asks for, ever
+    malformed_max: int = 100  # requests of one connection that cannot be read
+    unreadable_bytes_max: int = 4 * 1024 * 1024  # received without a readable message, and besides:
+    unreadable_bytes_per_second: int = 1_024
+    shut_out_ms: int = 30_000  # how long a key that was cut for abuse is not admitted again
+    shut_out_keys_max: int = 10_000
+
+    def within(self, descriptors: int) -> "ConnectionLimits":
+        """The same for a process that may have so many descriptors, some of which are for other things."""
+        connections = min(self.connections_max, descriptors - max(32, descriptors // _RESERVED_PART))
+        unadmitted = max(2, min(self.unadmitted_max, connections // 2))
+        per_address = max(1, unadmitted * self.unadmitted_per_address_max // self.unadmitted_max)
+        return self._replace(
+            connections_max=connections, unadmitted_max=unadmitted, unadmitted_per_address_max=per_address
+        )
 
 
 class _Connection:
-    __slots__ = ("is_cut", "key", "malformed", "peers", "received", "since_ms", "subscriptions", "was_read")
+    __slots__ = (
+        "is_admitted",
+        "is_cut",
+        "key",
+        "keys",
+        "malformed",
+        "peers",
+        "port",
+        "received",
+        "requests",
+        "since_ms",
+        "subscriptions",
+        "was_read",
+    )
 
-    def __init__(self, now_ms: int) -> None:
+    def __init__(self, port: int, now_ms: int) -> None:
+        self.port = port
         self.key = ""
+        self.keys: list[
+            str
+        ] = []  # of what was read; more than one, if something of a connection before it was
         self.peers: list[bytes] = []
+        self.requests = 0  # while it was not admitted
         self.subscriptions = 0
         self.malformed = 0
+        self.is_admitted = False
         self.is_cut = False
         self.received = 0  # bytes, when a message of it was last read
         self.since_ms = now_ms
         self.was_read = False
 
 
+class _Key:
+    __slots__ = ("descriptors", "is_admitted")
+
+    def __init__(self) -> None:
+        self.descriptors: dict[int, None] = {}
+        self.is_admitted = False
+
+
 class Connections:
     """Told by the socket monitors and by what is read; says whom to cut. Times are monotonic milliseconds.
 
-    A descriptor is libzmq's, and may be closed and used again at any moment: to shut the wrong one down is
-    harmless, its client comes back.
+    A connection is *admitted* when something was read from it with the key of somebody who was let in
+    (`admit`). Which keys those are is known while they have a connection. `leaving` has the descriptors that
+    are to be shut down; the shell takes them from there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.leaving: list[int] = []
+        self._limits = limits
         self._by_descriptor: dict[int, _Connection] = {}
         self._descriptor_of_peer: dict[bytes, int] = {}
+        self._keys: dict[str, _Key] = {}
         self._shut_out: dict[str, int] = {}  # keys, and until when
+        self._to_look_at: list[int] = []  # of this round
+        self._unadmitted = Unadmitted(
+            total_max=limits.unadmitted_max,
+            per_address_max=limits.unadmitted_per_address_max,
+            lifetime_ms=limits.unadmitted_ms_max,
+            patience_ms=limits.unadmitted_patience_ms,
+        )
 
     def __len__(self) -> int:
         return len(self._by_descriptor)
 
-    def opened(self, descriptor: int, now_ms: int) -> list[bytes]:
-        """A connection was accepted. Returns the peers of one before it whose end was not told."""
-        lost = self.closed(descriptor)
-        self._by_descriptor[descriptor] = _Connection(now_ms)
+    # ---- their beginning and end ----
+
+    def opened(self, descriptor: int, port: int, address: str, now_ms: int) -> list[bytes]:
+        """A connection from `address` was accepted on `port`. Returns the peers of one before it, whose end
+        was not told."""
+        lost = self._forget(descriptor)
+        connection = self._by_descriptor[descriptor] = _Connection(port, now_ms)
+        if port == LOCAL_PORT:
+            connection.is_admitted = True
+            return lost
+        leaving = self._unadmitted.add(descriptor, address, now_ms)
+        if leaving is None and len(self._by_descriptor) > self._limits.connections_max:
+            leaving = self._unadmitted.make_room(descriptor, now_ms)
+        if leaving is not None:
+            self.leaving.append(leaving)
         return lost
 
-    def closed(self, descriptor: int) -> list[bytes]:
-        """A connection ended. Returns its peers, who are lost."""
+    def closed(self, descriptor: int, port: int) -> list[bytes]:
+        """A connection on `port` ended. Returns its peers, who are lost."""
+        connection = self._by_descriptor.get(descriptor)
+        if connection is None or connection.port != port:  # the descriptor is another's by now
+            return []
+        return self._forget(descriptor)
+
+    def _forget(self, descriptor: int) -> list[bytes]:
         connection = self._by_descriptor.pop(descriptor, None)
-        peers = connection.peers if connection else []
-        for peer in peers:
+        if connection is None:
+            return []
+        self._unadmitted.remove(descriptor)
+        for peer in connection.peers:
             self._descriptor_of_peer.pop(peer, None)
-        return peers
+        for key in connection.keys:
+            known = self._keys[key]
+            del known.descriptors[descriptor]
+            if not known.descriptors:
+                del self._keys[key]
+        return connection.peers
+
+    # ---- what is read from them ----
 
     def knows(self, peer: bytes) -> bool:
         """Whether something was read of this routing id before."""
         return peer in self._descriptor_of_peer
+
+    def key_of(self, peer: bytes) -> str:
+        """The key of its connection; "" when there is none."""
+        connection = self._by_descriptor.get(self._descriptor_of_peer.get(peer, -1))
+        return connection.key if connection else ""
+
+    def has(self, descriptor: int, key: str) -> bool:
+        """Whether something of this key was read from the connection before."""
+        connection = self._by_descriptor.get(descriptor)
+        return connection is not None and key in connection.keys
 
     def read(self, descriptor: int, key: str, peer: bytes) -> None:
         """A request of `peer` was read from the connection."""
@@ -76,6 +169,12 @@ class Connections:
             connection.key = key
             connection.peers.append(peer)
             self._descriptor_of_peer[peer] = descriptor
+            self._note_key(descriptor, connection, key)
+        if not connection.is_admitted:
+            connection.requests += 1
+            if connection.requests > self._limits.unadmitted_requests_max and not connection.is_cut:
+                connection.is_cut = True
+                self.leaving.append(descriptor)
 
     def malformed(self, descriptor: int) -> bool:
         """What was read from the connection was no request. True: it has sent too much of the kind."""
@@ -83,25 +182,68 @@ class Connections:
         if connection is None:
             return False
         connection.malformed += 1
-        return connection.malformed > MALFORMED_MAX
+        return connection.malformed > self._limits.malformed_max
 
     def subscribed(self, descriptor: int, key: str) -> bool:
         """A subscription was read from the connection. False: it is ignored, for it asked for too many."""
         connection = self._by_descriptor.get(descriptor)
-        if connection is None or connection.key not in ("", key):  # left over from one before it
+        if connection is None:
+            return True
+        self._note_key(descriptor, connection, key)
+        if connection.key not in ("", key):  # left over from one before it
             return True
         connection.key = key
         connection.was_read = True
         connection.subscriptions += 1
-        return connection.subscriptions <= SUBSCRIPTIONS_MAX
+        return connection.subscriptions <= self._limits.subscriptions_max
+
+    # ---- who was let in ----
+
+    def admit(self, key: str) -> None:
+        """Somebody with this key was let in: its connections, and those that it makes while it has one, are
+        no longer those of anybody."""
+        known = self._keys.get(key)
+        if known is None or known.is_admitted:
+            return
+        known.is_admitted = True
+        for descriptor in known.descriptors:
+            self._admit(descriptor, self._by_descriptor[descriptor])
+
+    def overdue(self, now_ms: int) -> list[int]:
+        """Those over which nobody was let in in time. To be asked as `flooding` is."""
+        return self._unadmitted.overdue(now_ms)
+
+    def _admit(self, descriptor: int, connection: _Connection) -> None:
+        connection.is_admitted = True
+        self._unadmitted.remove(descriptor)
+
+    def _note_key(self, descriptor: int, connection: _Connection, key: str) -> None:
+        if key in connection.keys:
+            return
+        connection.keys.append(key)
+        known = self._keys.setdefault(key, _Key())
+        known.descriptors[descriptor] = None
+        if len(known.descriptors) > self._limits.connections_per_key_max:
+            connection.is_cut = True
+            self.leaving.append(descriptor)
+        elif known.is_admitted:
+            self._admit(descriptor, connection)
+
+    # ---- who has to go ----
 
     def cut(self, key: str, now_ms: int) -> list[int]:
         """Shut a key out for a while. Returns those of its connections that were not cut before."""
         self._shut_out.pop(key, None)
-        while len(self._shut_out) >= SHUT_OUT_KEYS_MAX:
+        while len(self._shut_out) >= self._limits.shut_out_keys_max:
             del self._shut_out[next(iter(self._shut_out))]
-        self._shut_out[key] = now_ms + SHUT_OUT_MS
-        found = [(d, c) for d, c in self._by_descriptor.items() if c.key == key and not c.is_cut]
+        self._shut_out[key] = now_ms + self._limits.shut_out_ms
+        known = self._keys.get(key)
+        if known is None:
+            return []
+        known.is_admitted = False
+        found = [
+            (d, c) for d in known.descriptors if (c := self._by_descriptor[d]).key == key and not c.is_cut
+        ]
         for _, connection in found:
             connection.is_cut = True
         return [descriptor for descriptor, _ in found]
@@ -113,43 +255,32 @@ class Connections:
             del self._shut_out[key]
         return until_ms is not None and now_ms < until_ms
 
-    def flooding(self, now_ms: int) -> Iterator[int]:
-        """The connections that sent more than they may without one message that could be read. To be asked
-        once a second, and only while both sockets were read empty (protocol.md, Limits; Linux only)."""
-        for descriptor, connection in list(self._by_descriptor.items()):
-            received = bytes_received(descriptor)
-            if received is None:
-                continue
-            if connection.was_read:
-                connection.was_read = False
-                connection.received, connection.since_ms = received, now_ms
-                continue
-            seconds = (now_ms - connection.since_ms) // 1000
-            if received - connection.received > UNREADABLE_BYTES_MAX + UNREADABLE_BYTES_PER_SECOND * seconds:
-                yield descriptor
+    @property
+    def look_interval_ms(self) -> int:
+        """How often `flooding` is to be asked."""
+        return ROUND_MS // (1 + len(self._by_descriptor) // _LOOKED_AT_ONCE)
 
+    def flooding(self, now_ms: int) -> list[int]:
+        """Connections that sent more than they may without one message that could be read; each is looked at
+        about once a second. To be asked only while all sockets were read empty (protocol.md, Limits; Linux
+        only)."""
+        if not self._to_look_at:
+            self._to_look_at = list(self._by_descriptor)
+        part = self._to_look_at[-_LOOKED_AT_ONCE:]
+        del self._to_look_at[-_LOOKED_AT_ONCE:]
+        known = ((descriptor, self._by_descriptor.get(descriptor)) for descriptor in part)
+        return [
+            descriptor for descriptor, found in known if found and self._floods(descriptor, found, now_ms)
+        ]
 
-def bytes_received(descriptor: int) -> int | None:
-    """What the kernel has received on a TCP connection, in bytes; None where that cannot be known."""
-    option = getattr(socket, "TCP_INFO", None)
-    if option is None or sys.platform != "linux":
-        return None
-    try:
-        probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=descriptor)
-    except OSError:
-        return None
-    try:
-        info = probe.getsockopt(socket.IPPROTO_TCP, option, _BYTES_RECEIVED_OFFSET + 8)
-        return int(struct.unpack_from("Q", info, _BYTES_RECEIVED_OFFSET)[0])
-    except (OSError, struct.error):
-        return None
-    finally:
-        probe.detach()
-
-
-def shut(descriptor: int) -> None:
-    """Shut a connection down under libzmq, which then sees it end."""
-    with suppress(OSError):
-        probe = socket.socket(fileno=os.dup(descriptor))
-        with probe:
-            probe.shutdown(socket.SHUT_RDWR)
+    def _floods(self, descriptor: int, connection: _Connection, now_ms: int) -> bool:
+        received = bytes_received(descriptor)
+        if received is None:
+            return False
+        if connection.was_read:
+            connection.was_read = False
+            connection.received, connection.since_ms = received, now_ms
+            return False
+        seconds = (now_ms - connection.since_ms) // 1000
+        allowed = self._limits.unreadable_bytes_max + self._limits.unreadable_bytes_per_second * seconds
+        return received - connection.received > allowed

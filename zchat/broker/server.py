@@ -9,12 +9,11 @@ from contextlib import suppress
 from typing import Final, assert_never
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
-from zchat.broker.connections import Connections, shut
+from zchat.broker.connections import ConnectionLimits
 from zchat.broker.core.context import Effect
 from zchat.broker.core.core import Core, Event
-from zchat.broker.core.effects import Approve, Cut, Log, Publish, Transmit, TransmitSegments
+from zchat.broker.core.effects import Admit, Approve, Cut, Log, Publish, Transmit, TransmitSegments
 from zchat.broker.core.events import (
     Elapsed,
     MalformedReceived,
@@ -37,6 +36,7 @@ from zchat.broker.core.port import (
     Unreadable,
     Write,
 )
+from zchat.broker.guard import Guard
 from zchat.broker.sockets import Sockets
 from zchat.broker.store.contract import Store
 from zchat.broker.store.threads import StoreThreads
@@ -47,7 +47,6 @@ REQUESTS_PER_TURN: Final = 256  # read before the loop looks at anything else
 REQUEST_BYTES_PER_TURN: Final = 1024 * 1024
 SUBSCRIPTIONS_PER_TURN: Final = 1_000
 STOP_SECONDS_MAX: Final = 5  # for what was read before the broker was told to stop
-_FLOOD_INTERVAL_MS: Final = 1_000
 
 
 class Server:
@@ -68,18 +67,18 @@ class Server:
         log: Callable[[str, str], None],
         ready: Callable[[], None],
         broker_limits: Limits | None = None,
+        connection_limits: ConnectionLimits | None = None,
     ) -> None:
         self._log = log
         self._ready: Callable[[], None] | None = ready
         self._stopped_at: float | None = None
-        self._connections = Connections()
-        self._lost: list[bytes] = []  # peers whose end is not told to the core yet
-        self._flood_due_ms = 0
         # A descriptor of ZeroMQ tells that something changed, not that something is there. A socket is due
         # when it may have something to read: after such a sign, after a send, and until it was read empty.
         self._router_due = self._xpub_due = True
         self._router_watched = False
         self._sockets = Sockets(key, host, port)
+        self._guard = Guard(self._sockets, connection_limits or ConnectionLimits(), log)
+        self._connections = self._guard.connections
         self._router, self._xpub = self._sockets.router, self._sockets.xpub
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -94,7 +93,7 @@ class Server:
         )
         self._router_descriptor = int(self._router.getsockopt(zmq.FD))
         self._xpub_descriptor = int(self._xpub.getsockopt(zmq.FD))
-        self._rare = {int(rare.getsockopt(zmq.FD)) for rare in (self._sockets.zap, *self._sockets.monitors)}
+        self._rare = {int(rare.getsockopt(zmq.FD)) for rare in self._sockets.rare}
         self._poll = select.poll()
         self._poll.register(self._router_descriptor, 0)
         for descriptor in (
@@ -115,6 +114,7 @@ class Server:
     def run(self) -> None:
         """Serve until `stop`, then close everything. An error of the storage threads is raised here."""
         try:
+            self._guard.note_changes(_now_ms())
             self._execute(self._core.start())
             told = False
             while not self._is_done():
@@ -136,8 +136,8 @@ class Server:
         if self._wake_read.fileno() in ready:
             self._wake_read.recv(4096)
         if not self._rare.isdisjoint(ready):
-            self._read_monitors()
             now_ms = _now_ms()
+            self._guard.note_changes(now_ms)
             self._sockets.admit(lambda key: self._connections.is_shut_out(key, now_ms))
         if self._threads.fileno() in ready:
             self._read_reports()
@@ -147,8 +147,8 @@ class Server:
             self._read_xpub()
         if self._router_due and self._core.accepting:
             self._read_router()
-        if self._lost and not self._router_due:  # after what they had still said
-            lost, self._lost = self._lost, []
+        if self._guard.lost and not self._router_due:  # after what they had still said
+            lost, self._guard.lost = self._guard.lost, []
             for peer in lost:
                 self._handle(PeerLost(peer))
         self._tell_time()
@@ -158,8 +158,7 @@ class Server:
             return 0
         if self._stopped_at is not None:
             return 10
-        due = self._flood_due_ms if len(self._connections) else None
-        times = [when for when in (self._core.deadline_ms(), due) if when is not None]
+        times = [when for when in (self._core.deadline_ms(), self._guard.due_ms) if when is not None]
         return max(0, min(times) - _now_ms()) if times else -1
 
     def _watch_router(self, accepting: bool) -> None:
@@ -184,11 +183,8 @@ class Server:
         deadline = self._core.deadline_ms()
         if deadline is not None and now_ms >= deadline and (empty or not self._core.accepting):
             self._handle(Elapsed())
-        if now_ms >= self._flood_due_ms and empty:
-            self._flood_due_ms = now_ms + _FLOOD_INTERVAL_MS
-            for descriptor in self._connections.flooding(now_ms):
-                self._log("cut", "a flood without a message")
-                shut(descriptor)
+        if empty:
+            self._guard.look(now_ms)
 
     def _is_done(self) -> bool:
         if self._stopped_at is None:
@@ -220,8 +216,10 @@ class Server:
     def _take_request(self, first: zmq.Frame, frame: bytes, surplus: bool, requests: list[Request]) -> None:
         peer, key = first.bytes, str(first.get("User-Id"))
         if not self._connections.knows(peer):
-            self._read_monitors()  # what ended or began before this frame
+            self._guard.note_changes(_now_ms())  # what ended or began before this frame
         self._connections.read(int(first.get(zmq.SRCFD)), key, peer)
+        if self._connections.leaving:
+            self._guard.let_go()
         try:
             if surplus:
                 raise wire.Malformed("a request is one frame")
@@ -253,24 +251,16 @@ class Server:
                 continue
             if self._connections.is_shut_out(key, _now_ms()):
                 continue
+            if not self._connections.has(descriptor, key):
+                self._guard.note_changes(_now_ms())  # what ended or began before this frame
             if data[:1] == b"\1":
                 if self._connections.subscribed(descriptor, key):
                     self._handle(Subscribed(key, data[1:]))
                 else:
-                    self._cut(key, "too many subscriptions")
+                    self._guard.cut(key, "too many subscriptions", _now_ms())
+                self._guard.let_go()
             elif data[:1] == b"\0":
                 self._xpub.setsockopt(zmq.UNSUBSCRIBE, data[1:])
-
-    def _read_monitors(self) -> None:
-        for monitor in self._sockets.monitors:
-            while int(monitor.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                event = recv_monitor_message(monitor, zmq.DONTWAIT)
-                descriptor = event["value"]
-                if event["event"] == zmq.Event.ACCEPTED:
-                    lost = self._connections.opened(descriptor, _now_ms())
-                else:
-                    lost = self._connections.closed(descriptor)
-                self._lost += lost
 
     # ---- doing what the core says ----
 
@@ -282,6 +272,8 @@ class Server:
         for effect in effects:
             match effect:
                 case Transmit(peer=peer, answer=answer):
+                    if isinstance(answer, wire.Welcome):
+                        self._connections.admit(self._connections.key_of(peer))
                     self._transmit(peer, (wire.encode(answer),), lost)
                 case TransmitSegments(peer=peer, header=header, segments=segments):
                     self._transmit(peer, (wire.encode(header), *segments), lost)
@@ -296,22 +288,15 @@ class Server:
                 case Approve(topic=topic):
                     self._xpub.setsockopt(zmq.SUBSCRIBE, topic)
                 case Cut(key=key, why=why):
-                    self._cut(key, why)
+                    self._guard.cut(key, why, _now_ms())
+                case Admit(key=key):
+                    self._connections.admit(key)
                 case Log(event=event, details=details):
                     self._log(event, details)
                 case _:
                     assert_never(effect)
         for peer in lost:
             self._handle(PeerLost(peer))
-
-    def _cut(self, key: str, why: str) -> None:
-        """Cut the connections of a key, once each."""
-        self._read_monitors()  # so that no descriptor is taken for one before it
-        descriptors = self._connections.cut(key, _now_ms())
-        if descriptors:
-            self._log("cut", why)
-        for descriptor in descriptors:
-            shut(descriptor)
 
     def _transmit(self, peer: bytes, frames: tuple[bytes, ...], lost: list[bytes]) -> None:
         """Send without waiting. A peer whose queue is full gets nothing now, and asks for it later."""

@@ -1,7 +1,9 @@
 """The broker's sockets: how they are made and bound, and who is admitted to them."""
 
 import os
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final
 
 import zmq
@@ -21,6 +23,7 @@ BACKLOG: Final = 1_024  # connections that the kernel holds until they are accep
 HANDSHAKE_MS_MAX: Final = 10_000
 LINGER_MS: Final = 500  # for the last answers, when the broker stops
 MONITORED: Final = zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED
+_MONITORED: Final = struct.Struct("=Hi")  # event and descriptor, in the first frame: zmq_socket_monitor(3)
 _ZAP_ADDRESS: Final = "inproc://zeromq.zap.01"
 
 
@@ -38,7 +41,10 @@ class Sockets:
         self.router.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.xpub = self._served(zmq.XPUB, key, XPUB_RECEIVE_MARK, limits.XPUB_FRAME_BYTES_MAX)
         self.xpub.setsockopt(zmq.XPUB_MANUAL, 1)
-        self.monitors = [served.get_monitor_socket(MONITORED) for served in (self.router, self.xpub)]
+        self._monitors = {
+            port + offset: served.get_monitor_socket(MONITORED)
+            for offset, served in enumerate((self.router, self.xpub))
+        }
         try:
             _bind(self.router, host, port)
             _bind(self.xpub, host, port + 1)
@@ -57,12 +63,33 @@ class Sockets:
             answer = (b"200", b"OK", key) if admitted else (b"400", b"not now", b"")
             self.zap.send_multipart([b"1.0", request[1], *answer, b""])
 
+    @property
+    def rare(self) -> "list[zmq.Socket[bytes]]":
+        """Those that tell of connections: the ZAP handler, and the monitors."""
+        return [self.zap, *self._monitors.values()]
+
+    def changes(self) -> Iterator[tuple[int, bool, int]]:
+        """What became of connections since this was asked before: on which port, whether it began or ended,
+        and its descriptor. In order for each port.
+
+        A monitor is not signalled before it has been asked once. One that nobody reads stops all input and
+        output, and closing, after 2,000 changes.
+        """
+        for port, monitor in self._monitors.items():
+            with suppress(zmq.Again):
+                while True:
+                    event, descriptor = _MONITORED.unpack(monitor.recv(zmq.DONTWAIT))
+                    monitor.recv(zmq.DONTWAIT)  # its end of the connection
+                    yield port, event == zmq.Event.ACCEPTED, descriptor
+
     def close(self) -> None:
         """Close all, after the last answers have left."""
         for served in (self.router, self.xpub):
+            for _ in self.changes():
+                pass
             served.disable_monitor()
             served.close()
-        for monitor in self.monitors:
+        for monitor in self._monitors.values():
             monitor.close(0)
         self.zap.close(0)
         self._context.term()

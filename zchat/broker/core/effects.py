@@ -40,6 +40,13 @@ class Cut(NamedTuple):
     why: str
 
 
+class Admit(NamedTuple):
+    """Whoever has this key was let in: its connections are no longer those of anybody, which may be few only,
+    and for a short time."""
+
+    key: str
+
+
 class Log(NamedTuple):
     """One line for the operator: an event's name, and details that are neither text of users nor keys."""
 
@@ -47,4 +54,4 @@ class Log(NamedTuple):
     details: str
 
 
-NetworkEffect = Transmit | TransmitSegments | Publish | Approve | Cut | Log
+NetworkEffect = Transmit | TransmitSegments | Publish | Approve | Cut | Admit | Log

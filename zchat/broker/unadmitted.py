@@ -1,0 +1,81 @@
+"""Connections over which nobody was let in yet: how many there may be, of one address and of all, how long.
+
+Whoever can reach the port can make them, without a key. So they are counted from the moment they are
+accepted, and what has to be done for one of them does not grow with their number.
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+ASK_INTERVAL_MS: Final = 1_000  # how often `overdue` is to be asked while the broker is reading
+
+
+class Unadmitted:
+    """Descriptors in the order in which they were accepted. Times are monotonic milliseconds.
+
+    When there are too many, the newest is turned away: those before it are about to finish, and a crowd that
+    comes back at once gets in bit by bit. But one that has had `patience_ms` gives way, so that connections
+    which only hang there keep nobody out.
+    """
+
+    def __init__(self, *, total_max: int, per_address_max: int, lifetime_ms: int, patience_ms: int) -> None:
+        self._total_max = total_max
+        self._per_address_max = per_address_max
+        self._lifetime_ms = lifetime_ms
+        self._patience_ms = patience_ms
+        self._all: OrderedDict[int, tuple[str, int]] = OrderedDict()  # address, and since when
+        self._of_address: dict[str, OrderedDict[int, None]] = {}
+        self._asked_ms = 0
+        self._reading_since_ms = 0
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, descriptor: int, address: str, now_ms: int) -> int | None:
+        """A connection was accepted. Returns one that has to go for it, or itself, which is forgotten
+        then."""
+        self._all[descriptor] = address, now_ms
+        same = self._of_address.setdefault(address, OrderedDict())
+        same[descriptor] = None
+        if len(same) > self._per_address_max:
+            return self._give_way(next(iter(same)), descriptor, now_ms)
+        if len(self._all) > self._total_max:
+            return self.make_room(descriptor, now_ms)
+        return None
+
+    def make_room(self, descriptor: int, now_ms: int) -> int:
+        """There are too many connections. Returns the one to go for this one, or itself; it is forgotten."""
+        return self._give_way(next(iter(self._all), descriptor), descriptor, now_ms)
+
+    def remove(self, descriptor: int) -> None:
+        """It ended, or somebody was let in over it."""
+        found = self._all.pop(descriptor, None)
+        if found is not None:
+            same = self._of_address[found[0]]
+            del same[descriptor]
+            if not same:
+                del self._of_address[found[0]]
+
+    def overdue(self, now_ms: int) -> list[int]:
+        """Those that are to be shut because nobody was let in over them in time; they are forgotten.
+
+        To be asked once a second, and only when everything that was there has been read. Whatever waited
+        while nothing was read gets its whole time again.
+        """
+        if now_ms - self._asked_ms > 2 * ASK_INTERVAL_MS:
+            self._reading_since_ms = now_ms
+        self._asked_ms = now_ms
+        late: list[int] = []
+        while self._all and now_ms - self._reading_since_ms > self._lifetime_ms:
+            descriptor, (_, since_ms) = next(iter(self._all.items()))
+            if now_ms - since_ms <= self._lifetime_ms:
+                break
+            self.remove(descriptor)
+            late.append(descriptor)
+        return late
+
+    def _give_way(self, oldest: int, newest: int, now_ms: int) -> int:
+        _, since_ms = self._all[oldest]
+        leaving = oldest if now_ms - since_ms >= self._patience_ms else newest
+        self.remove(leaving)
+        return leaving
