@@ -50,6 +50,7 @@ _COMMANDS = {
     "leave": _Place("zchat.client.commands.leave", "leave", "Leave a room."),
     "topic": _Place("zchat.client.commands.topic", "topic", "Print or set the topic of a room."),
     "ping": _Place("zchat.client.commands.ping", "ping", "Measure how long the broker takes to answer."),
+    "doctor": _Place("zchat.client.commands.doctor", "doctor", "Find out why it does not work."),
     "whoami": _Place(
         "zchat.client.commands.whoami", "whoami", "Print who you are, and where your files are."
     ),

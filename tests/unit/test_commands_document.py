@@ -14,6 +14,7 @@ from zchat.client.commands import formats, options, running
 from zchat.client.cursorfile import Listed
 from zchat.client.exports import ExportedKey
 from zchat.client.messages import Came, Message, Sent
+from zchat.client.verdicts import Step
 from zchat.common.codes import Refusal
 from zchat.common.errors import ZchatError
 from zchat.common.links import Link
@@ -39,6 +40,7 @@ JSON_OF = {
     "leave": formats.change_json("kitchen", 1),
     "topic": formats.topic_json("kitchen", "lunch"),
     "ping": formats.ping_json(1.0, "zchat", "127.0.0.1:9242"),
+    "doctor": formats.step_json(Step("port", "nobody listens", "Start it", 3)),
     "whoami": None,  # made of facts; its example in the document is run, and has the keys
     "link": formats.link_json(LINK),
     "context list": formats.context_json("office", LINK, True),

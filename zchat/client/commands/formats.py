@@ -15,6 +15,7 @@ from zchat.common.text import json_safe, one_line, shown
 if TYPE_CHECKING:
     from zchat.client.cursorfile import Listed
     from zchat.client.exports import ExportedKey
+    from zchat.client.verdicts import Step
     from zchat.common.links import Link
     from zchat.common.wire import Person, Room
 
@@ -143,6 +144,18 @@ def ping_text(time_ms: float, broker: str, address: str) -> str:
 def ping_json(time_ms: float, broker: str, address: str) -> str:
     """One round trip as a line of JSON, to the microsecond."""
     return _line({"time_ms": round(time_ms, 3), "broker": broker, "address": address})
+
+
+def step_text(step: "Step") -> str:
+    """What a step of an examination has found, and below it what to do when something is wrong."""
+    said = "ok" if step.mend is None else "wrong"
+    found = f"{said:<5}  {step.name:<8}  {one_line(step.text)}\n"
+    return found if step.mend is None else f"{found}{'mend':<15}  {one_line(step.mend)}\n"
+
+
+def step_json(step: "Step") -> str:
+    """The same as a line of JSON; `mend` is null when nothing is wrong."""
+    return _line({"step": step.name, "ok": step.mend is None, "text": step.text, "mend": step.mend})
 
 
 def whoami_text(facts: Mapping[str, str | None]) -> str:
