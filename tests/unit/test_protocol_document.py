@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from hashlib import sha256
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, get_args
@@ -92,6 +93,8 @@ def described(kind: types.Type) -> tuple[str, str]:
         case types.StrType():
             length = span(kind.min_length, kind.max_length, "characters")
             return "string", f"{length}, pattern {kind.pattern}" if kind.pattern else length
+        case types.BytesType():
+            return "binary", span(kind.min_length, kind.max_length, "bytes")
         case types.BoolType():
             return "boolean", "-"
         case types.StructType():
@@ -112,14 +115,21 @@ def described(kind: types.Type) -> tuple[str, str]:
             raise AssertionError(f"protocol.md has no words for {kind}")
 
 
+def described_field(field: types.Field) -> list[str]:
+    """Name, type and bound of a field; and what stands in its place when it may be missing."""
+    name, bound = described(field.type)
+    if field.required:
+        return [field.name, name, bound]
+    missing = f"missing: {json.dumps(field.default)}"
+    return [field.name, name, missing if bound == "-" else f"{bound}, {missing}"]
+
+
 def fields(struct: type[msgspec.Struct]) -> list[list[str]]:
     """The rows that the table of a message has to begin with: number in the array, name, type, bound."""
     kind = types.type_info(struct)
     assert isinstance(kind, types.StructType) and kind.array_like
     first = 0 if kind.tag is None else 1
-    return [
-        [str(place), field.name, *described(field.type)] for place, field in enumerate(kind.fields, first)
-    ]
+    return [[str(place), *described_field(field)] for place, field in enumerate(kind.fields, first)]
 
 
 def tag(struct: type[msgspec.Struct]) -> str:
@@ -220,6 +230,14 @@ def test_the_link() -> None:
     assert str(links.parse(link)) == link
 
 
+def test_the_invite() -> None:
+    link, number, digest = block(chapter("Invites"), "invite").split()
+    secret = links.parse(link).secret
+    assert secret.startswith(number)
+    assert len(number) == 8
+    assert sha256(secret.removeprefix(number).encode("ascii")).hexdigest() == digest
+
+
 def test_a_chapter_that_the_code_cites_exists() -> None:
     headings = set(re.findall(r"^#+ (.+)$", DOCUMENT, re.MULTILINE))
     for path in (ROOT / "zchat").rglob("*.py"):
@@ -249,7 +267,7 @@ def test_the_examples_are_those_that_are_checked() -> None:
     assert re.findall(r"^```example (\w+)$", DOCUMENT, re.MULTILINE) == EXAMPLES
 
 
-EXAMPLES = ["Hello", "Welcome", "Send", "Ack", "Deliver", "Segment", "Page"]
+EXAMPLES = ["Hello", "Welcome", "Send", "Ack", "Deliver", "Segment", "Page", "Refused"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

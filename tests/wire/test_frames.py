@@ -19,6 +19,18 @@ def bye(number: bytes) -> bytes:
     return b"\x92\x0c" + number
 
 
+def invite(place: int, value: object) -> bytes:
+    """MakeInvite with another value at one place."""
+    fields = [13, 1, 1, "abcdefgh", b"x" * 32, "", "", 1, 0, ""]
+    return pack([*fields[:place], value, *fields[place + 1 :]])
+
+
+def bot(place: int, value: object) -> bytes:
+    """MakeToken with another value at one place."""
+    fields = [15, 1, 1, "bot", "x" * 40, ["general"], True, True, 0, ""]
+    return pack([*fields[:place], value, *fields[place + 1 :]])
+
+
 HOSTILE = {
     "empty": b"",
     "not MessagePack": b"\xc1",
@@ -70,7 +82,7 @@ HOSTILE = {
     "a text for texts": pack([2, 1, 1, 0, "#general", 0, "x"]),
     "nil among texts": pack([2, 1, 1, 0, "#general", 0, ["x", None]]),
     "a text of 65,537 characters": pack([2, 1, 1, 0, "#general", 0, ["x" * 65_537]]),
-    "an address of one character": pack([2, 1, 1, 0, "#", 0, ["x"]]),
+    "no address": pack([2, 1, 1, 0, "", 0, ["x"]]),
     "an address of 34 characters": pack([2, 1, 1, 0, "#" + "x" * 33, 0, ["x"]]),
     "an empty key": pack([3, 1, 1, "#general", "", "x"]),
     "a key of 129 characters": pack([3, 1, 1, "#general", "k" * 129, "x"]),
@@ -80,6 +92,7 @@ HOSTILE = {
     "a key that is not ASCII": pack([3, 1, 1, "#general", "ü", "x"]),
     "an empty room": pack([4, 1, 1, ""]),
     "a room of 33 characters": pack([4, 1, 1, "x" * 33]),
+    "a number for private": pack([4, 1, 1, "x", 1]),
     "a topic of 1,025 characters": pack([6, 1, 1, "general", "x" * 1025]),
     "an unknown direction": pack([7, 1, 1, "#general", 3, 0]),
     "a bound of 2^53": pack([7, 1, 1, "#general", 0, 2**53]),
@@ -93,6 +106,38 @@ HOSTILE = {
     "Hello with an instance of 2^63": pack([1, 1, 1, "ann", 2**63, 0, None, False, ""]),
     "Hello with a version below zero": pack([1, -1, 1, "ann", 1, 0, None, False, ""]),
     "Hello with a long client": pack([1, 1, 1, "ann", 1, 0, None, False, "x" * 65]),
+    "Hello with a long invite": pack([1, 1, 1, "ann", 1, 0, None, False, "x", True, "x" * 65]),
+    "Hello with nil for an invite": pack([1, 1, 1, "ann", 1, 0, None, False, "x", True, None]),
+    "an invite of 7 characters": invite(3, "abcdefg"),
+    "an invite of 9 characters": invite(3, "abcdefgh2"),
+    "an invite in capitals": invite(3, "ABCDEFGH"),
+    "an invite with a newline": invite(3, "abcdefg\n"),
+    "a digest of 31 bytes": invite(4, b"x" * 31),
+    "a digest that is text": invite(4, "x" * 32),
+    "an invite for a nick of 33 characters": invite(5, "x" * 33),
+    "an invite to a room of 33 characters": invite(6, "x" * 33),
+    "an invite for nobody": invite(7, 0),
+    "an invite for 1,001": invite(7, 1001),
+    "an invite that has ended": invite(8, -1),
+    "a reason of 257 characters": invite(9, "x" * 257),
+    "a bot without a nick": bot(3, ""),
+    "a key of 39 characters": bot(4, "x" * 39),
+    "a key of bytes": bot(4, b"x" * 40),
+    "a bot for 101 rooms": bot(5, ["x"] * 101),
+    "a bot for a room without a name": bot(5, [""]),
+    "a number for a right": bot(6, 1),
+    "a role of 4": pack([17, 1, 1, "", "ann", 4, ""]),
+    "a role below zero": pack([17, 1, 1, "", "ann", -1, ""]),
+    "no kind of sanction": pack([21, 1, 1, "", "ann", 0, 0, ""]),
+    "a third kind of sanction": pack([21, 1, 1, "", "ann", 3, 0, ""]),
+    "a pardon of a third kind": pack([22, 1, 1, "", "ann", 3, ""]),
+    "a kick out of nowhere": pack([20, 1, 1, "", "ann", ""]),
+    "a new key of 41 characters": pack([23, 1, 1, "x" * 41]),
+    "a redaction before the log": pack([24, 1, 1, "#general", -1, ""]),
+    "away for 257 characters": pack([25, 1, 1, "x" * 257]),
+    "ignored by a number": pack([26, 1, 1, "bob", 1]),
+    "a question about 33 characters": pack([27, 1, 1, "x" * 33]),
+    "nil for a room of sanctions": pack([30, 1, 1, None, ""]),
 }  # fmt: skip
 
 
@@ -123,6 +168,15 @@ def test_what_stands_behind_a_malformed_request_is_answered_in_order(ann: Client
 def test_fields_behind_those_that_are_known_are_ignored(ann: Client, surplus: list[object]) -> None:
     ann.say_raw(pack([9, ann.session, 7, 0, "", *surplus]))
     assert ann.answer(wire.Heads).token == 7
+
+
+def test_fields_that_have_a_default_may_be_missing(ann: Client, connect: Connect) -> None:
+    ann.say_raw(pack([4, ann.session, 7, "older"]))
+    done = ann.answer(wire.Done)
+    assert (done.token, done.name) == (7, "")
+    older = connect()
+    older.say_raw(pack([1, 1, 1, "older-peer", 1, 0, None, False, "x", True]))
+    assert older.answer(wire.Welcome).nick == "older-peer"
 
 
 def test_integers_of_every_form(ann: Client) -> None:
