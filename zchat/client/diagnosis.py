@@ -76,10 +76,11 @@ async def resolve(link: Link, timeout: float | None) -> list[str] | Finding:
 
 
 async def reach(link: Link, found: Sequence[str], timeout: float | None) -> Connection | Finding:
-    """A connection to the first of the addresses `found` that takes one, or why none does."""
+    """A connection to the first of the addresses `found` that takes one, or why none does. Each gets its
+    share of the time, so that one that is silent does not take it from the others."""
+    share = None if timeout is None else timeout / max(1, len(found))
     try:
-        async with asyncio.timeout(timeout):
-            return await _connected(found, link.port)
+        return await _connected(found, link.port, share)
     except TimeoutError:
         place = authority(link.host, link.port)
         return Finding(
@@ -99,12 +100,13 @@ async def read_greeting(link: Link, connection: Connection, timeout: float | Non
     return _judge(greeting, link)
 
 
-async def _connected(found: Iterable[str], port: int) -> Connection:
+async def _connected(found: Iterable[str], port: int, timeout: float | None) -> Connection:
     """To the first address that takes a connection. Raises the error of the last one."""
     last = OSError("it has no address")
     for address in found:
         try:
-            return Connection(address, *await asyncio.open_connection(address, port))
+            async with asyncio.timeout(timeout):
+                return Connection(address, *await asyncio.open_connection(address, port))
         except OSError as error:
             last = error
     raise last

@@ -10,7 +10,7 @@ import pytest
 import zmq
 
 from tests.unit.client.fake_broker import FakeBroker
-from zchat.client.diagnosis import Finding, look
+from zchat.client.diagnosis import Connection, Finding, look, reach
 from zchat.common.errors import Unreachable, WrongIdentity
 from zchat.common.links import Link
 
@@ -137,6 +137,21 @@ def test_nobody_at_another_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         "no broker at 192.0.2.1:9242. If it runs there, have it listen to others: zchat broker -i 0.0.0.0. "
         "Another machine: zchat connect LINK"
     )
+
+
+def test_an_address_that_is_silent_before_one_that_is_not() -> None:
+    async def address_that_takes() -> str:
+        found = await reach(link(port), ["127.0.0.2", "127.0.0.1"], 0.2)
+        assert isinstance(found, Connection)
+        await found.close()
+        return found.address
+
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as full, socket.socket() as one:
+        port = server.getsockname()[1]
+        full.bind(("127.0.0.2", port))
+        full.listen(0)
+        one.connect(full.getsockname())  # and there is no room for another one
+        assert asyncio.run(address_that_takes()) == "127.0.0.1"
 
 
 def test_a_broker() -> None:
