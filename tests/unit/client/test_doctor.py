@@ -1,12 +1,14 @@
 """An examination of what a real broker hardly does: silence, hanging up, a ban at the door."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
 import zmq
+from msgspec.structs import replace
 from zmq.auth.thread import ThreadAuthenticator
 
 from tests.unit.client.fake_broker import FakeBroker
@@ -59,6 +61,21 @@ def test_nothing_is_wrong() -> None:
     assert isinstance(hello, wire.Hello) and hello.quiet and not hello.register
     assert bye == wire.Bye(1)
     assert broker.received.empty()
+
+
+class LateBroker(FakeBroker):
+    """Has the time of 1970."""
+
+    def _welcome(self, nick: str) -> wire.Welcome:
+        return replace(super()._welcome(nick), time_ms=1)
+
+
+def test_another_time() -> None:
+    with LateBroker() as broker:
+        *right, wrong = examined(broker.link, 10.0)
+    assert [step.mend for step in right] == [None] * 8
+    assert (wrong.name, wrong.exit_code) == ("clock", 2)
+    assert re.match(r"the clock here is \d+(\.\d)? days ahead of the broker's", wrong.text)
 
 
 def test_no_answer_to_hello() -> None:
