@@ -251,8 +251,8 @@ def test_a_nick_that_is_not_registered(lasting: Zchat) -> None:
 
 def test_a_nick_of_another_key(lasting: Zchat, lasting_broker: Broker) -> None:
     mend = (
-        r"If it is yours, bring its key: zchat key export where it was used, zchat key import here\. "
-        "If not, choose another one: --nick NAME"
+        "If it is yours, bring its key: zchat key export where it was used, zchat key import here; "
+        r"for a lost one, ask who runs the broker for zchat invite --nick bob\. If not: --nick OTHER"
     )
     done = lasting(["doctor", "--nick", "bob"])
     check(done, 4, "nick", "the nick bob belongs to another key, and no key of it is here", mend)

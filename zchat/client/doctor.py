@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Final, NamedTuple
 
 import zmq
+from msgspec.structs import replace
 
 from zchat import __version__
 from zchat.client import contexts, identity, verdicts
@@ -179,7 +180,7 @@ class Examination:
             return self._known.lacking
         try:
             async with asyncio.timeout(self._timeout):
-                self._answer = await self._answer_to_hello()
+                self._answer = await self._greet()
         except TimeoutError:
             return self._silent("admitted", "completes the handshake, but does not answer")
         except Unreachable as error:
@@ -196,13 +197,21 @@ class Examination:
         fingerprint = keys.fingerprint(self._known.key.public)
         return Step("nick", f"{self._welcome.nick} is registered, with the key in use here: {fingerprint}")
 
-    async def _answer_to_hello(self) -> wire.Welcome | wire.Refused:
-        """protocol.md, Sessions. Raises Unreachable when the broker hangs up."""
+    async def _greet(self) -> wire.Welcome | wire.Refused:
+        """The answer to Hello. An invite is shown where it takes one, to hear whether it is good: without
+        `register` it is not used. protocol.md, Sessions. Raises Unreachable when the broker hangs up."""
         assert self._known.who is not None
         hello = wire.Hello(
             limits.VERSION, limits.VERSION, self._known.who.nick, _instance(), 0, _NO_HEADS, True, _SOFTWARE,
             register=False,
         )  # fmt: skip
+        answer = await self._answered(hello)
+        invite = self._known.who.invite
+        if isinstance(answer, wire.Refused) and invite:
+            answer = await self._answered(replace(hello, invite=invite))
+        return answer
+
+    async def _answered(self, hello: wire.Hello) -> wire.Welcome | wire.Refused:
         self._asked_ms = time.time() * 1000
         self._sockets.transmit(hello)
         while True:

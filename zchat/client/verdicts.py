@@ -34,8 +34,8 @@ _REFUSED: Final = {
     Refusal.NAME_INVALID: ("nick", "Choose another one: --nick NAME"),
     Refusal.NICK_TAKEN: (
         "nick",
-        "If it is yours, bring its key: zchat key export where it was used, zchat key import here. "
-        "If not, choose another one: --nick NAME",
+        "If it is yours, bring its key: zchat key export where it was used, zchat key import here; "
+        "for a lost one, ask who runs the broker for zchat invite --nick {nick}. If not: --nick OTHER",
     ),
     Refusal.KEY_BOUND: ("nick", "Use that nick, or another key: ZCHAT_KEY or --key-file"),
     Refusal.NOT_REGISTERED: (
@@ -46,6 +46,10 @@ _REFUSED: Final = {
         "admitted",
         "Ask who runs the broker for an invite, a link that zchat invite prints there; "
         "zchat connect --nick {nick} LINK takes it",
+    ),
+    Refusal.INVITE_INVALID: (
+        "admitted",
+        "Ask who runs the broker for another invite, a link that zchat invite prints there",
     ),
     Refusal.BANNED: ("admitted", _ASK_WHO_RUNS_IT),
     Refusal.RATE_LIMITED: ("admitted", "Ask again in {seconds} s"),

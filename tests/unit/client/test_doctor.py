@@ -30,12 +30,15 @@ def no_contexts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def examined(
-    link: Link, timeout: float | None = TIMEOUT_S, after: dict[str, Callable[[], object]] | None = None
+    link: Link,
+    timeout: float | None = TIMEOUT_S,
+    after: dict[str, Callable[[], object]] | None = None,
+    invite: str = "",
 ) -> list[Step]:
     """All steps; what is in `after` happens when the step of that name was taken."""
 
     async def examine() -> list[Step]:
-        known = Known(link, Identity(link, "ann"), keys.draw(), has_key=True)
+        known = Known(link, Identity(link, "ann", invite=invite), keys.draw(), has_key=True)
         found = []
         async with aclosing(Examination(known, timeout).steps()) as steps:
             async for step in steps:
@@ -100,6 +103,18 @@ def test_refusals(row: Refusal) -> None:
         found = examined(broker.link, 10.0)
     wrong = verdicts.of_refused(wire.Refused(0, 0, row.value, "not you"), "ann", True)
     check(found, FIRST + ["admitted"] * (wrong.name == "nick"), wrong)
+
+
+def test_an_invite_is_shown_only_where_it_takes_one() -> None:
+    with FakeBroker() as broker:
+        examined(broker.link, 10.0, invite="a" * 40)
+        assert [broker.received.get() for _ in range(2)][1] == wire.Bye(1)
+        broker.refusal = Refusal.NOT_INVITED
+        examined(broker.link, 10.0, invite="a" * 40)
+        first, second = broker.received.get(), broker.received.get()
+    assert isinstance(first, wire.Hello) and isinstance(second, wire.Hello)
+    assert second == replace(first, invite="a" * 40)
+    assert not second.register
 
 
 def test_a_nonce_that_is_not_answered() -> None:

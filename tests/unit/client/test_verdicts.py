@@ -80,6 +80,7 @@ def test_every_refusal_has_a_mend_and_its_exit_code(row: Refusal) -> None:
         (Refusal.NOT_REGISTERED, "nick"),
         (Refusal.NAME_INVALID, "nick"),
         (Refusal.NOT_INVITED, "admitted"),
+        (Refusal.INVITE_INVALID, "admitted"),
         (Refusal.BANNED, "admitted"),
         (Refusal.LIMIT_REACHED, "admitted"),
         (Refusal.STORAGE_UNAVAILABLE, "admitted"),
