@@ -50,7 +50,7 @@ def log_of(commits: Sequence[tuple[int, Sequence[Said]]]) -> list[Write]:
             numbering.collect(conversation, Draft(wire.encode(entry), Accepted(texts, b"")))
             counter += texts
         numbering.close()
-        writes.append(Write(len(writes) + 1, numbering.segments, [], [], [], state.last_pos, time_ms))
+        writes.append(Write(len(writes) + 1, numbering.segments, [], [], [], [], state.last_pos, time_ms))
     return writes
 
 

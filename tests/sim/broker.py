@@ -11,7 +11,16 @@ from tests.sim.schedule import Alarm
 from tests.sim.surroundings import Surroundings
 from zchat.broker.core.context import Effect
 from zchat.broker.core.core import Core, Event
-from zchat.broker.core.effects import Approve, Cut, Log, Publish, Transmit, TransmitSegments
+from zchat.broker.core.effects import (
+    Admit,
+    Approve,
+    Cut,
+    CutSubscribers,
+    Log,
+    Publish,
+    Transmit,
+    TransmitSegments,
+)
 from zchat.broker.core.events import (
     Elapsed,
     MalformedReceived,
@@ -229,7 +238,11 @@ class Broker:
                     for connection in (*self._peers.values(), *self._subscribers):
                         if connection.key == key:
                             connection.cut()
-                case Log():
+                case CutSubscribers(keys=keys):
+                    for subscriber in self._subscribers:
+                        if subscriber.key in keys:
+                            subscriber.cut()
+                case Admit() | Log():
                     pass
                 case _:
                     assert_never(effect)

@@ -40,6 +40,7 @@ class ConnectionLimits(NamedTuple):
 
 class _Connection:
     __slots__ = (
+        "address",
         "is_admitted",
         "is_cut",
         "key",
@@ -54,8 +55,9 @@ class _Connection:
         "was_read",
     )
 
-    def __init__(self, port: int, now_ms: int) -> None:
+    def __init__(self, port: int, address: str, now_ms: int) -> None:
         self.port = port
+        self.address = address
         self.key = ""
         self.keys: list[
             str
@@ -111,7 +113,7 @@ class Connections:
         """A connection from `address` was accepted on `port`. Returns the peers of one before it, whose end
         was not told."""
         lost = self._forget(descriptor)
-        connection = self._by_descriptor[descriptor] = _Connection(port, now_ms)
+        connection = self._by_descriptor[descriptor] = _Connection(port, address, now_ms)
         if port == LOCAL_PORT:
             connection.is_admitted = True
             return lost
@@ -153,6 +155,16 @@ class Connections:
         """The key of its connection; "" when there is none."""
         connection = self._by_descriptor.get(self._descriptor_of_peer.get(peer, -1))
         return connection.key if connection else ""
+
+    def address_of(self, descriptor: int) -> str:
+        """Where a connection comes from; "" when that is not known."""
+        connection = self._by_descriptor.get(descriptor)
+        return connection.address if connection else ""
+
+    def subscribers(self, key: str) -> list[int]:
+        """The connections of a key over which it subscribed."""
+        known = self._keys.get(key)
+        return [d for d in known.descriptors if not self._by_descriptor[d].peers] if known else []
 
     def has(self, descriptor: int, key: str) -> bool:
         """Whether something of this key was read from the connection before."""

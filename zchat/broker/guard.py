@@ -1,6 +1,6 @@
 """What is done about connections: their beginnings and ends are read, and who has to go is shut down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from zchat.broker.connections import ConnectionLimits, Connections
@@ -66,6 +66,13 @@ class Guard:
         if descriptors:
             self._log("cut", why)
         for descriptor in descriptors:
+            shut(descriptor)
+
+    def cut_subscribers(self, keys: Iterable[str], why: str, now_ms: int) -> None:
+        """Shut down the connections over which these keys subscribed. They may come back at once."""
+        self.note_changes(now_ms)
+        for descriptor in [descriptor for key in keys for descriptor in self.connections.subscribers(key)]:
+            self._log("subscriber_cut", why)
             shut(descriptor)
 
     def _turn_away(self, descriptors: list[int]) -> None:

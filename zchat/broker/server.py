@@ -13,7 +13,16 @@ import zmq
 from zchat.broker.connections import ConnectionLimits
 from zchat.broker.core.context import Effect
 from zchat.broker.core.core import Core, Event
-from zchat.broker.core.effects import Admit, Approve, Cut, Log, Publish, Transmit, TransmitSegments
+from zchat.broker.core.effects import (
+    Admit,
+    Approve,
+    Cut,
+    CutSubscribers,
+    Log,
+    Publish,
+    Transmit,
+    TransmitSegments,
+)
 from zchat.broker.core.events import (
     Elapsed,
     MalformedReceived,
@@ -225,7 +234,10 @@ class Server:
                 raise wire.Malformed("a request is one frame")
             if not peer.startswith(b"\0"):
                 raise wire.Malformed("a client sets no routing id")
-            requests.append(Request(peer, key, wire.decode_request(frame), len(frame)))
+            request = wire.decode_request(frame)
+            greets = isinstance(request, wire.Hello)
+            address = self._connections.address_of(int(first.get(zmq.SRCFD))) if greets else ""
+            requests.append(Request(peer, key, request, len(frame), address))
         except wire.Malformed as error:
             if requests:  # in order
                 self._handle(Received(requests[:]))
@@ -272,8 +284,6 @@ class Server:
         for effect in effects:
             match effect:
                 case Transmit(peer=peer, answer=answer):
-                    if isinstance(answer, wire.Welcome):
-                        self._connections.admit(self._connections.key_of(peer))
                     self._transmit(peer, (wire.encode(answer),), lost)
                 case TransmitSegments(peer=peer, header=header, segments=segments):
                     self._transmit(peer, (wire.encode(header), *segments), lost)
@@ -289,6 +299,8 @@ class Server:
                     self._xpub.setsockopt(zmq.SUBSCRIBE, topic)
                 case Cut(key=key, why=why):
                     self._guard.cut(key, why, _now_ms())
+                case CutSubscribers(keys=keys, why=why):
+                    self._guard.cut_subscribers(keys, why, _now_ms())
                 case Admit(key=key):
                     self._connections.admit(key)
                 case Log(event=event, details=details):

@@ -1,5 +1,6 @@
 """What a nick and a room may be called (RFC 8266, and the stricter rule of protocol.md, chapter Names)."""
 
+import re
 import unicodedata
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
 
 _PRESERVED, _MAPPED = "NicknameCasePreserved", "NicknameCaseMapped"  # the profiles of RFC 8266
 _FORBIDDEN = frozenset(" ,:/'\"`\\")
-_FORBIDDEN_FIRST = frozenset("#@/-+")
+_FORBIDDEN_FIRST = frozenset("#@/-+$")
+_PRIVATE = re.compile(r".*\+[0-9]+", re.DOTALL)
 _RESERVED = frozenset(
     ("all", "anyone", "broker", "channel", "everybody", "everyone", "help", "here", "list", "me", "nobody")
     + ("quit", "root", "server", "system", "tell", "you", "zchat")
@@ -51,6 +53,18 @@ def room(typed: str) -> str:
     return folded(typed)
 
 
+def is_of_private_room(name: str) -> bool:
+    """Whether a name ends as those of private rooms do, in `+` and digits: nobody can choose such a name."""
+    return _PRIVATE.fullmatch(name) is not None
+
+
+def of_private_room(base: str, pos: int) -> str:
+    """The name of the private room that the entry at `pos` creates; raises InvalidName if it is too long."""
+    name = f"{base}+{pos}"
+    _check(name)
+    return name
+
+
 @lru_cache(maxsize=2)
 def _profile(name: str) -> "Profile":
     import precis_i18n
@@ -86,7 +100,7 @@ def _check(name: str) -> None:
         if character in _FORBIDDEN or unicodedata.category(character) in ("Pi", "Pf", "Zs"):
             raise InvalidName(f"has the character {character!r}; no space, comma, colon, slash or quote")
     if name[0] in _FORBIDDEN_FIRST:
-        raise InvalidName(f"begins with {name[0]!r}; not with # @ / - +")
+        raise InvalidName(f"begins with {name[0]!r}; not with # @ / - + $")
     if name.isdigit():
         raise InvalidName("is digits only")
     if name.casefold() in _RESERVED:

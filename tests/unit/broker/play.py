@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from zchat.broker.core import port
 from zchat.broker.core.core import Core, Event
-from zchat.broker.core.effects import Log, NetworkEffect, Publish, Transmit, TransmitSegments
+from zchat.broker.core.effects import Admit, Log, NetworkEffect, Publish, Transmit, TransmitSegments
 from zchat.broker.core.events import Elapsed, Received, Request, Subscribed
 from zchat.broker.core.limits import Limits
 from zchat.broker.store.memory import MemoryStore
@@ -153,6 +154,8 @@ class Play:
         self.unreadable = False  # the store cannot be read
         self.effects: list[NetworkEffect] = []
         self.lines: list[Log] = []
+        self.admitted: list[str] = []  # keys, in the order of their Welcomes
+        self.told_ms = 0  # what the last Welcome says the time is
         self.waiting: list[Stored] = []
         self._held = False
         self._run(self.core.start())
@@ -252,6 +255,11 @@ class Play:
                     self.waiting.append(effect)
                 case Log():
                     self.lines.append(effect)
+                case Admit(key=key):
+                    self.admitted.append(key)
+                case Transmit(peer=peer, answer=wire.Welcome() as answer):
+                    self.told_ms = answer.time_ms
+                    self.effects.append(_checked(Transmit(peer, replace(answer, time_ms=0))))
                 case _:
                     self.effects.append(_checked(effect))  # type: ignore[arg-type]
         if not self._held:

@@ -1,7 +1,8 @@
 """Decisions as a function of the state and the submissions: the same ones from the same log."""
 
 from tests.unit.broker.play import ANN, BOB, hello
-from zchat.broker.core.decision import Deciding, Decision, Greeted, Instances, Result, Settled
+from zchat.broker.core.acts import Change, Settled
+from zchat.broker.core.decision import Deciding, Decision, Greeted, Instances, Result
 from zchat.broker.core.instances import Accepted, Instance
 from zchat.broker.core.limits import Limits
 from zchat.broker.core.port import CounterRow, KeyRow
@@ -82,7 +83,10 @@ def test_everything_that_one_order_brings_about() -> None:
         CounterRow(1, "ann", 2, 1, 8, 1_001, digests[1]),
     ]
     assert decision.keys == [KeyRow("bob", "k", 7, 1_001, decision.keys[0].digest)]
-    assert decision.memberships == [("ann", "#general", 2), ("bob", "#general", 4)]
+    assert decision.changes == [
+        Change(2, "ann", "#general", 2, False),
+        Change(4, "bob", "#general", 4, False),
+    ]
     assert decision.brought_about == [origin(n) for n in (0, 1, 2, 3, 5, 6)]
     assert not decision.is_empty
 

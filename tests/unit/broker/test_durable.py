@@ -1,5 +1,6 @@
 """What is on disk by now: heads, and who reads what."""
 
+from zchat.broker.core.acts import Change
 from zchat.broker.core.durable import Durable
 from zchat.broker.core.port import StoredSegment
 from zchat.broker.core.state import State
@@ -32,10 +33,15 @@ def test_it_begins_with_the_state() -> None:
 
 def test_it_follows_commits() -> None:
     durable = loaded()
-    durable.commit(
-        [stored("#general", 8, 10), stored("@bob,cat", 0, 11), stored("#dev", 0, 12)],
-        [("bob", "#general", 10), ("ann", "#general", None), ("cat", "#dev", 12), ("ann", "#never", None)],
-    )
+    for segment in (stored("#general", 8, 10), stored("@bob,cat", 0, 11), stored("#dev", 0, 12)):
+        durable.advance(segment)
+    for change in (
+        Change(10, "bob", "#general", 10),
+        Change(10, "ann", "#general", None),
+        Change(12, "cat", "#dev", 12),
+        Change(12, "ann", "#never", None),
+    ):
+        durable.change(change, is_private=False)
     assert durable.as_of == 12
     assert durable.heads == {"$": 2, "#general": 10, "@ann,bob": 9, "@bob,cat": 11, "#dev": 12}
     assert durable.start("ann", "#general") is None
@@ -63,7 +69,8 @@ def test_a_joined_room_that_is_followed_begins_at_the_join() -> None:
 def test_pages_of_heads_cover_each_once() -> None:
     durable = loaded()
     followed = {f"#{n:05}": 0 for n in range(2 * limits.HEADS_MAX)}
-    durable.commit([stored(room, 0, 10 + n) for n, room in enumerate(followed)], [])
+    for n, room in enumerate(followed):
+        durable.advance(stored(room, 0, 10 + n))
     listed: list[str] = []
     after = "-"
     while after:

@@ -172,7 +172,7 @@ def test_nothing_that_a_crash_could_take_back_is_told(both: Play) -> None:
         delivered(BOB, B, segment("#general", 4, 6, by("ann", 0, "a"))),
         Transmit(BOB.peer, wire.Followed(B, 1, 4, [wire.Head("#dev", 0, 0)], "n.2.2")),
         Transmit(BOB.peer, wire.Rooms(B, 2, [wire.Room("dev", "", 1), wire.Room("general", "", 2)], "")),
-        Transmit(BOB.peer, wire.People(B, 3, [wire.Person("ann", True)], "")),
+        Transmit(BOB.peer, wire.People(B, 3, [wire.Person("ann", True, role=wire.OWNER)], "")),
         Transmit(BOB.peer, wire.Page(B, 4, "#dev", 0, 0)),
         refused(BOB, B, 5, Refusal.NO_SUCH_ROOM),
         refused(BOB, B, 6, Refusal.NO_SUCH_ROOM),

@@ -1,6 +1,7 @@
 """Pages, heads, subscriptions, lists, presence, and who gets what became durable."""
 
 import pytest
+from msgspec.structs import replace
 
 from tests.unit.broker.play import (
     ANN,
@@ -295,7 +296,7 @@ def test_over_router(both: Play) -> None:
     both.expect(here(("ann", True), ("bob", True)), Transmit(BOB.peer, wire.Presence(B, changes)))
     both.receive(BOB.asks(wire.Leave(B, 2, "general")))
     left = both.segments[-1]
-    both.expect(Transmit(BOB.peer, wire.Done(B, 2, 10)), published(left))
+    both.expect(Transmit(BOB.peer, wire.Done(B, 2, 10)), published(left), delivered(BOB, B, left))
     both.receive(BOB.asks(wire.Follow(B, 3, ["dev"], False)))
     both.skip()
     both.receive(ann(6, 3, "d", to="#dev"))
@@ -394,7 +395,7 @@ def test_people(both: Play) -> None:
     for room, after, people in (
         (None, "", [ann_person, bob_person]),
         (None, "ann", [bob_person]),
-        ("DEV", "", [ann_person]),
+        ("DEV", "", [replace(ann_person, role=wire.OWNER)]),
         ("general", "b", [bob_person]),
         (None, "z", []),
     ):

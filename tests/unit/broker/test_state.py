@@ -66,7 +66,7 @@ def test_addresses(address: str, conversation: str) -> None:
         ("@cat", Refusal.NO_SUCH_USER),
         ("@", Refusal.NO_SUCH_USER),
         ("bob", Refusal.MALFORMED),
-        ("$", Refusal.MALFORMED),
+        ("general", Refusal.MALFORMED),
     ],
 )
 def test_addresses_that_name_nothing(address: str, refusal: Refusal) -> None:

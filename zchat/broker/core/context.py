@@ -4,10 +4,11 @@ from zchat.broker.core.effects import Log as LogLine
 from zchat.broker.core.effects import NetworkEffect, Transmit
 from zchat.broker.core.limits import Limits
 from zchat.broker.core.log import Log
+from zchat.broker.core.metering import Meters
 from zchat.broker.core.port import Command
 from zchat.broker.core.sessions import Presence, Session, Sessions
 from zchat.broker.core.state import Denied
-from zchat.broker.core.submissions import Origin
+from zchat.broker.core.submissions import Origin, Submission
 from zchat.common import limits as wire_limits
 from zchat.common import wire
 from zchat.common.codes import Refusal
@@ -26,6 +27,7 @@ class Context:
         self.software = software
         self.presence = Presence(wire_limits.PRESENCE_INTERVAL_MS)
         self.log = Log(limits)
+        self.meters = Meters(limits)
         self.now_ms = 0
         self.effects: list[Effect] = []
 
@@ -42,6 +44,11 @@ class Context:
     def note(self, event: str, details: str = "") -> None:
         """A line for the operator."""
         self.effects.append(LogLine(event, details))
+
+    def submit(self, submission: Submission, size: int) -> None:
+        """Have the log decide on it; `size` in bytes is what it counts among what waits."""
+        self.log.queued_bytes += size
+        self.log.submit(submission, size)
 
     def transmit(self, session: Session, answer: wire.Answer) -> None:
         """Send an answer, unless the session has been silent for too long."""
@@ -65,7 +72,9 @@ class Context:
     def refuse_peer(self, peer: bytes, session_number: int, token: int, denied: Denied) -> None:
         """Refuse a request of a connection that has no session for it."""
         self._note_refusal("", denied)
-        answer = wire.Refused(session_number, token, denied.refusal.value, denied.reason)
+        answer = wire.Refused(
+            session_number, token, denied.refusal.value, denied.reason, denied.retry_after_ms
+        )
         self.effects.append(Transmit(peer, answer))
 
     def _note_refusal(self, nick: str, denied: Denied) -> None:
@@ -86,4 +95,4 @@ def _joined(effect: Effect, following: Effect) -> Transmit | None:
 
 def _refused(session: Session, token: int, denied: Denied) -> wire.Refused:
     number = session.number if session.open else 0  # a Hello knows no number yet
-    return wire.Refused(number, token, denied.refusal.value, denied.reason)
+    return wire.Refused(number, token, denied.refusal.value, denied.reason, denied.retry_after_ms)

@@ -1,10 +1,13 @@
 """The broker's core: events in, effects out. What it does with each kind of event, and when it wants time."""
 
+from collections.abc import Iterable
 from typing import Final, assert_never
 
+from zchat.broker.core.acts import Change, Cutoff, Settled
+from zchat.broker.core.asking import Asking
 from zchat.broker.core.context import Context, Effect
-from zchat.broker.core.decision import Decision, Greeted, Result, Settled
-from zchat.broker.core.effects import Cut
+from zchat.broker.core.decision import Decision, Greeted, Result, Scrubbed
+from zchat.broker.core.effects import Cut, CutSubscribers
 from zchat.broker.core.events import (
     Elapsed,
     MalformedReceived,
@@ -28,6 +31,7 @@ from zchat.broker.core.port import (
     Ordered,
     PageRead,
     Report,
+    StoredSegment,
     Unreadable,
 )
 from zchat.broker.core.reading import Reading
@@ -58,6 +62,7 @@ class Core:
         self._greeting = Greeting(self._context)
         self._sending = Sending(self._context)
         self._reading = Reading(self._context)
+        self._asking = Asking(self._context)
         self._scan_ms: int | None = None
         self._stopping = False
 
@@ -78,7 +83,13 @@ class Core:
     def deadline_ms(self) -> int | None:
         """The monotonic time at which Elapsed is due; None: when something happens."""
         log = self._context.log
-        times = (self._scan_ms, log.probe_due_ms, log.load_due_ms, self._context.presence.due_ms)
+        times = (
+            self._scan_ms,
+            log.probe_due_ms,
+            log.load_due_ms,
+            log.end_due_ms(),
+            self._context.presence.due_ms,
+        )
         return min((time for time in times if time is not None), default=None)
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
@@ -87,7 +98,7 @@ class Core:
         context.now_ms = now_ms
         self._take(event)
         self._reading.tell_presence()
-        context.emit(context.log.advance(context.sessions.numbers))
+        context.emit(context.log.advance(context.sessions.numbers, now_ms))
         if self._scan_ms is None and len(context.sessions):
             self._scan_ms = now_ms + _SCAN_INTERVAL_MS
         effects, context.effects = context.effects, []
@@ -131,9 +142,9 @@ class Core:
     # ---- requests ----
 
     def _request(self, received: Request) -> None:
-        peer, key, request, size = received
+        peer, key, request, size, address = received
         if isinstance(request, wire.Hello):
-            self._greeting.hello(peer, key, request)
+            self._greeting.hello(peer, key, request, address)
             return
         session = self._context.sessions.at(peer)
         if session is not None and session.key != key:  # the routing id was taken over by another key
@@ -145,31 +156,42 @@ class Core:
                 self._context.refuse_peer(peer, request.session, request.token, denied)
             return
         session.seen_ms = self._context.now_ms
+        try:
+            self._asking.check(session, request, size)
+        except Denied as denied:
+            assert not isinstance(request, wire.Bye)
+            self._context.deny(session, request.token, denied)
+            return
         self._dispatch(session, request, size)
 
     def _dispatch(self, session: Session, request: wire.Request, size: int) -> None:
         match request:
             case wire.Send() | wire.KeyedSend():
                 self._sending.send(session, request, size)
-            case wire.Join() | wire.Leave() | wire.SetTopic():
-                self._sending.act(session, request)
             case wire.Fetch():
                 self._reading.fetch(session, request)
             case wire.Follow():
                 self._reading.follow(session, request)
             case wire.Ping():
                 self._reading.ping(session, request)
-            case wire.ListPeople():
-                self._reading.list_people(session, request)
-            case wire.ListRooms():
-                self._reading.list_rooms(session, request)
+            case wire.Redact():
+                self._reading.redact(session, request)
             case wire.Bye():
                 self._greeting.end(session, "bye")
             case wire.Hello():
                 raise AssertionError(request)
+            case (
+                wire.ListPeople()
+                | wire.ListRooms()
+                | wire.Whois()
+                | wire.ListInvites()
+                | wire.ListTokens()
+                | wire.ListSanctions()
+                | wire.ListLimits()
+            ):
+                self._asking.ask(session, request)
             case _:
-                denied = Denied(Refusal.NOT_ALLOWED, "this broker does not do that")
-                self._context.deny(session, request.token, denied)
+                self._sending.act(session, request)
 
     def _malformed(self, event: MalformedReceived) -> None:
         denied = Denied(Refusal.MALFORMED, event.reason)
@@ -180,7 +202,7 @@ class Core:
     # ---- the log's reports ----
 
     def _ordered(self, event: Ordered) -> None:
-        write, released = self._context.log.ordered(event)
+        write, released = self._context.log.ordered(event, self._context.now_ms)
         self._context.emit(write)
         if released is not None:
             self._release(released)
@@ -194,15 +216,53 @@ class Core:
 
     def _release(self, released: Released) -> None:
         """Tell what is durable. Nothing of a decision is told anywhere else."""
-        decision, held = released
-        self._answer(decision)
+        decision, held, scrubbed = released
+        self._answer(decision, scrubbed)
+        changes: dict[int, list[Change]] = {}
+        for change in decision.changes:
+            changes.setdefault(change.pos, []).append(change)
         for segment in decision.segments:
-            self._reading.deliver(segment)
+            self._tell(segment, changes.get(segment.last, ()), decision.cutoffs)
         for origin, effect in held:
             if origin.session == 0 or self._context.sessions.numbered(origin.session) is not None:
                 self._context.emit(effect)
 
-    def _answer(self, decision: Decision) -> None:
+    def _tell(self, segment: StoredSegment, changes: Iterable[Change], cutoffs: Iterable[Cutoff]) -> None:
+        """Deliver a segment to those who may read it: whoever comes in by it gets it, whoever goes as well,
+        and nothing after it."""
+        durable = self._context.log.durable
+        durable.advance(segment)
+        ends = []
+        for change in changes:
+            if change.start is None:
+                ends.append(change)
+            else:
+                durable.change(change, self._is_private(change.conversation))
+        self._reading.deliver(segment)
+        for change in ends:
+            durable.change(change, self._is_private(change.conversation))
+            if change.bars:
+                for session in self._context.sessions.of(change.nick):
+                    session.followed.pop(change.conversation, None)
+        for cutoff in cutoffs:
+            if cutoff.pos == segment.last:
+                self._cut_off(cutoff)
+
+    def _is_private(self, conversation: str) -> bool:
+        room = self._context.log.state.rooms.get(conversation[1:])
+        return room is not None and room.private
+
+    def _cut_off(self, cutoff: Cutoff) -> None:
+        """From here on nothing reaches the keys by a subscription, and perhaps nothing at all."""
+        if cutoff.keys:
+            self._context.emit(CutSubscribers(cutoff.keys, cutoff.why))
+        for key in cutoff.keys if cutoff.ends else ():
+            for session in self._context.sessions.of_key(key):
+                denied = Denied(Refusal.NOT_GREETED, f"the session has ended: {cutoff.why}")
+                self._context.refuse_peer(session.peer, session.number, 0, denied)
+                self._greeting.end(session, cutoff.why)
+
+    def _answer(self, decision: Decision, scrubbed: bool) -> None:
         context = self._context
         stored: dict[int, list[wire.Stored]] = {}
         for origin, answer in decision.answers:
@@ -213,8 +273,13 @@ class Core:
                 case Result(accepted=accepted, duplicate=duplicate):
                     row = wire.Stored(origin.token, accepted.pos, accepted.time_ms, duplicate)
                     stored.setdefault(session.number, []).append(row)
-                case Settled(pos=pos):
+                case Settled(pos=pos, name=name):
+                    context.transmit(session, wire.Done(session.number, origin.token, pos, name))
+                case Scrubbed(pos=pos) if scrubbed:
                     context.transmit(session, wire.Done(session.number, origin.token, pos))
+                case Scrubbed():
+                    reason = "it is removed, but copies are in use for a moment: ask again"
+                    context.deny(session, origin.token, Denied(Refusal.UNREADABLE, reason))
                 case Greeted(nick=nick, is_new=is_new):
                     self._greeting.registered(session, nick, is_new)
                 case Denied():

@@ -3,28 +3,34 @@
 Here, and only here, a request is accepted or refused. Nothing of it is told before it is durable.
 """
 
+import hmac
+from hashlib import sha256
 from typing import Final, NamedTuple, assert_never
 
 import msgspec
 
+from zchat.broker.core.access import Invite
+from zchat.broker.core.acts import Acts, Change, Cutoff, Settled, check_new_nick
 from zchat.broker.core.instances import Accepted, Instance, digest
 from zchat.broker.core.limits import Limits
 from zchat.broker.core.port import CounterRow, KeyRow, StateRow, StoredSegment
 from zchat.broker.core.segments import Draft, Numbering
-from zchat.broker.core.state import GENERAL, Denied, Membership, State
+from zchat.broker.core.state import GENERAL, LOG, Denied, State, User, by
 from zchat.broker.core.submissions import (
     ActSubmitted,
     KeyedSendSubmitted,
     Origin,
+    RedactSubmitted,
     RegisterSubmitted,
     SendSubmitted,
     Submission,
+    TimeSubmitted,
 )
-from zchat.common import names, wire
+from zchat.common import wire
 from zchat.common.codes import Refusal
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-LOG: Final = "$"  # the conversation of entries that belong to none
+_INVITE_ID: Final = 8  # characters of what a link has behind its key; the rest is the secret
 
 
 class Result(NamedTuple):
@@ -34,8 +40,9 @@ class Result(NamedTuple):
     duplicate: bool
 
 
-class Settled(NamedTuple):
-    """What to answer an act with: its position, 0 when nothing had to change."""
+class Scrubbed(NamedTuple):
+    """What to answer a redaction with, once no file has the text any more: its position, 0 when it was
+    redacted before."""
 
     pos: int
 
@@ -47,7 +54,7 @@ class Greeted(NamedTuple):
     is_new: bool
 
 
-Answer = Result | Settled | Greeted | Denied
+Answer = Result | Settled | Scrubbed | Greeted | Denied
 
 
 class Decision(NamedTuple):
@@ -57,7 +64,9 @@ class Decision(NamedTuple):
     counters: list[CounterRow]
     keys: list[KeyRow]
     state: list[StateRow]
-    memberships: list[Membership]
+    redactions: list[int]
+    changes: list[Change]
+    cutoffs: list[Cutoff]
     answers: list[tuple[Origin, Answer]]
 
     @property
@@ -68,14 +77,14 @@ class Decision(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Nothing has to be written."""
-        return not self.segments
+        return not self.segments and not self.redactions
 
 
 def _changes(answer: Answer) -> bool:
     match answer:
         case Result(duplicate=duplicate):
             return not duplicate
-        case Settled(pos=pos):
+        case Settled(pos=pos) | Scrubbed(pos=pos):
             return pos > 0
         case Greeted(is_new=is_new):
             return is_new
@@ -99,11 +108,18 @@ class Deciding:
         self._fresh = fresh
         self._limits = limits
         self._seq = seq
+        self._time_ms = time_ms
         self._numbering = Numbering(state, time_ms)
         self._counters: list[tuple[SendSubmitted, Accepted]] = []
         self._keys: list[tuple[KeyedSendSubmitted, Accepted]] = []
-        self._memberships: list[Membership] = []
+        self._acts = Acts(state, self._numbering, limits, time_ms)
+        self._redactions: list[int] = []
         self._answers: list[tuple[Origin, Answer]] = []
+
+    def expire(self, time_ms: int) -> None:
+        """Before anything else: what has come to its end by the log's time."""
+        for ended in self._state.access.ended(time_ms):
+            self._acts.end(ended)
 
     def decide(self, submission: Submission) -> None:
         """Decide on the next submission."""
@@ -126,7 +142,10 @@ class Deciding:
         ]  # fmt: skip
         keys = [KeyRow(s.user, s.send.key, a.pos, a.time_ms, a.digest) for s, a in self._keys]
         state = self._state.take_changed()
-        return Decision(segments, counters, keys, state, self._memberships, self._answers)
+        acts = self._acts
+        return Decision(
+            segments, counters, keys, state, self._redactions, acts.changes, acts.cutoffs, self._answers
+        )
 
     def _decide(self, submission: Submission) -> Answer | None:
         match submission:
@@ -136,14 +155,12 @@ class Deciding:
                 return self._keyed_send(submission)
             case RegisterSubmitted():
                 return self._register(submission)
-            case ActSubmitted(user=user, act=wire.Join(room=room)):
-                return self._join(user, room)
-            case ActSubmitted(user=user, act=wire.Leave(room=room)):
-                return self._leave(user, room)
-            case ActSubmitted(user=user, act=wire.SetTopic(room=room, topic=topic)):
-                return self._set_topic(user, room, topic)
-            case ActSubmitted():
-                raise AssertionError(submission)
+            case ActSubmitted(user=user, act=act, key=key, mark=mark):
+                return self._acts.decide(user, act, key, mark)
+            case RedactSubmitted():
+                return self._redact(submission)
+            case TimeSubmitted():
+                return None
             case _:
                 assert_never(submission)
 
@@ -159,6 +176,7 @@ class Deciding:
         known, conversation, mark = repeated_send(self._state, instance, user, send)
         if known is not None:
             return Result(known, duplicate=True)
+        self._state.check_write(user, conversation)
         if instance.remembered >= self._limits.remembered_sends_max:
             raise Denied(Refusal.BUSY, "too many Sends above the lowest counter; raise it")
         accepted = Accepted(messages, mark)
@@ -176,6 +194,7 @@ class Deciding:
         if fresh is not None:
             fresh[1].check_repeat(1, mark)
             return Result(fresh[1], duplicate=True)
+        self._state.check_write(user, conversation)
         accepted = Accepted(1, mark)
         self._numbering.collect(
             conversation, Draft(_encode(wire.KeyedMessage(user, send.key, send.text)), accepted)
@@ -184,68 +203,46 @@ class Deciding:
         self._keys.append((submission, accepted))
         return Result(accepted, duplicate=False)
 
-    # ---- acts ----
+    # ---- redactions ----
+
+    def _redact(self, submission: RedactSubmitted) -> Answer:
+        user, conversation = submission.user, submission.conversation
+        check_redaction(self._state, user, conversation, submission.sender)
+        self._redactions.append(submission.pos)
+        if submission.is_done:
+            return Scrubbed(0)
+        return Scrubbed(self._acts.redacted(user, conversation, submission.pos, submission.reason))
+
+    # ---- registration ----
 
     def _register(self, submission: RegisterSubmitted) -> Answer:
-        state, nick = self._state, submission.nick
-        check_identity(state, nick, submission.folded, submission.key)
+        state, nick, key = self._state, submission.nick, submission.key
+        name = submission.invite[:_INVITE_ID]
+        invite = find_invite(state, submission.invite)
+        check_identity(state, nick, submission.folded, key, invite)
         holder = state.user_of_folded(submission.folded)
         if holder is not None:
+            self._greet_again(holder, key, name, invite)
             return Greeted(holder.nick, is_new=False)  # two Hellos at once
-        if submission.folded in state.rooms or submission.folded == GENERAL:
-            raise Denied(Refusal.NAME_INVALID, f"a room is called {submission.folded}")
-        if len(state.users) >= self._limits.users_max:
-            raise Denied(Refusal.LIMIT_REACHED, f"the broker has {len(state.users)} users, its limit")
-        since = self._numbering.barrier(LOG, wire.Registered(nick, submission.folded, submission.key))
-        state.add_user(nick, submission.folded, submission.key, since)
-        self._enter(nick, GENERAL)
+        check_new_user(state, self._limits, nick, submission.folded, submission.invite, invite)
+        since = self._numbering.barrier(LOG, wire.Registered(nick, submission.folded, key, name))
+        state.add_user(nick, submission.folded, key, since, self._time_ms)
+        self._acts.enter(nick, GENERAL)
+        if invite is not None:
+            self._acts.use_invite(name, nick)
         return Greeted(nick, is_new=True)
 
-    def _join(self, user: str, typed: str) -> Answer:
-        try:
-            name = names.room(typed)
-        except names.InvalidName as error:
-            raise Denied(Refusal.NAME_INVALID, f"the name {error}") from None
-        state = self._state
-        if name in state.users[user].rooms:
-            return Settled(0)
-        if len(state.users[user].rooms) >= self._limits.joined_rooms_max:
-            raise Denied(
-                Refusal.LIMIT_REACHED, f"you are in {self._limits.joined_rooms_max} rooms, the limit"
-            )
-        if name not in state.rooms:
-            namesake = state.user_of_folded(name)
-            if namesake is not None:
-                raise Denied(Refusal.NAME_INVALID, f"a person is called {namesake.nick}")
-            if len(state.rooms) >= self._limits.rooms_max:
-                raise Denied(Refusal.LIMIT_REACHED, f"the broker has {len(state.rooms)} rooms, its limit")
-        return Settled(self._enter(user, name))
-
-    def _enter(self, user: str, name: str) -> int:
-        created = name not in self._state.rooms
-        pos = self._numbering.barrier(f"#{name}", wire.Joined(user, created))
-        if created:
-            self._state.add_room(name)
-        self._state.add_member(name, user, pos)
-        self._memberships.append((user, f"#{name}", pos))
-        return pos
-
-    def _leave(self, user: str, typed: str) -> Answer:
-        room = self._state.room(typed)
-        if user not in room.members:
-            return Settled(0)
-        pos = self._numbering.barrier(f"#{room.name}", wire.Left(user))
-        self._state.remove_member(room.name, user)
-        self._memberships.append((user, f"#{room.name}", None))
-        return Settled(pos)
-
-    def _set_topic(self, user: str, typed: str, topic: str) -> Answer:
-        room = self._state.room(typed)
-        if topic == room.topic:
-            return Settled(0)
-        pos = self._numbering.barrier(f"#{room.name}", wire.TopicSet(user, topic))
-        self._state.set_topic(room.name, topic)
-        return Settled(pos)
+    def _greet_again(self, holder: User, key: str, name: str, invite: Invite | None) -> None:
+        """Somebody who exists shows an invite: for a lost key, or for a room."""
+        if invite is None:
+            return
+        if key not in holder.keys:
+            pos = self._acts.audit(holder.nick, "key_replaced", holder.nick)
+            self._acts.take_keys(holder, pos, "the key was replaced")
+            self._state.add_key(holder.nick, key)
+            self._acts.use_invite(name, holder.nick)
+        elif leads_further(self._state, holder, invite):
+            self._acts.use_invite(name, holder.nick)
 
 
 def repeated_send(
@@ -267,10 +264,68 @@ def keyed_digest(conversation: str, send: wire.KeyedSend) -> bytes:
     return digest(conversation, _encode(send.text))
 
 
-def check_identity(state: State, nick: str, folded: str, key: str) -> None:
-    """Raises Denied unless the nick is free and so is the key, or both belong together."""
+def check_identity(state: State, nick: str, folded: str, key: str, invite: Invite | None) -> None:
+    """Raises Denied unless the nick is free and so is the key, or both belong together, or `invite` is for
+    that nick."""
     owner, holder = state.user_of_key(key), state.user_of_folded(folded)
-    if holder is not None and key not in holder.keys:
-        raise Denied(Refusal.NICK_TAKEN, f"the nick {holder.nick} belongs to another key")
     if owner is not None and owner is not holder:
         raise Denied(Refusal.KEY_BOUND, f"this key belongs to the nick {owner.nick}, not to {nick}")
+    if holder is None:
+        return
+    if key not in holder.keys and not (invite and invite.nick == holder.nick):
+        if holder.maker and not holder.keys:
+            raise Denied(Refusal.NICK_TAKEN, f"the token of {holder.nick} has ended")
+        raise Denied(Refusal.NICK_TAKEN, f"the nick {holder.nick} belongs to another key")
+    ban = state.access.ban_of(holder.nick)
+    if ban is not None:
+        raise Denied(Refusal.BANNED, f"{holder.nick} was banned {by(ban)}")
+
+
+def find_invite(state: State, secret: str) -> Invite | None:
+    """The invite that this is the secret of; None: there is none. In a time that does not tell how much of
+    the secret is right."""
+    invite = state.access.invites.get(secret[:_INVITE_ID])
+    if invite is None:
+        return None
+    shown = sha256(secret[_INVITE_ID:].encode()).digest()
+    return invite if hmac.compare_digest(shown, invite.digest) else None
+
+
+def check_new_user(
+    state: State, limits: Limits, nick: str, folded: str, secret: str, invite: Invite | None
+) -> None:
+    """Raises Denied unless somebody may be registered under a free nick."""
+    if secret and (invite is None or invite.nick not in ("", nick)):
+        raise Denied(
+            Refusal.INVITE_INVALID, "this invite is unknown, used up, at its end, or for another nick"
+        )
+    if limits.invite_only and invite is None:
+        raise Denied(
+            Refusal.NOT_INVITED, "this broker registers nobody without an invite; ask for one: zchat invite"
+        )
+    check_new_nick(state, folded)
+    if len(state.users) >= limits.users_max:
+        raise Denied(Refusal.LIMIT_REACHED, f"the broker has {len(state.users)} users, its limit")
+
+
+def leads_further(state: State, user: User, invite: Invite | None) -> bool:
+    """Whether an invite lets somebody who exists into a room that they are not in."""
+    if invite is None or invite.nick not in ("", user.nick) or user.maker:
+        return False
+    room = state.rooms.get(invite.room)
+    is_open = room is not None and state.access.sanction(room.name, user.nick, wire.BAN) is None
+    return is_open and invite.room not in user.rooms
+
+
+def check_redaction(state: State, user: str, conversation: str, sender: str) -> None:
+    """Raises Denied unless somebody may remove the text of a message of `sender`."""
+    room = state.rooms.get(conversation[1:]) if conversation.startswith("#") else None
+    if user == sender:
+        token = state.access.tokens.get(user)
+        if token is None or token.may_send:
+            return
+    elif room is not None and state.has_role(user, room, wire.OPERATOR):
+        return
+    raise Denied(
+        Refusal.NOT_ALLOWED, "only who wrote a message, or an operator of the room, removes its text"
+    )

@@ -1,9 +1,9 @@
 """What is on disk by now: how far each conversation goes, and who reads which. Told without waiting."""
 
-from collections.abc import Iterable
-
+from zchat.broker.core.access import BotToken
+from zchat.broker.core.acts import Change
 from zchat.broker.core.port import StoredSegment
-from zchat.broker.core.state import Membership, State, readers
+from zchat.broker.core.state import LOG, State, readers
 from zchat.common import limits, wire
 
 
@@ -14,39 +14,71 @@ class Durable:
         self.as_of = state.last_pos
         self.heads = dict(state.heads)
         self._reads: dict[str, dict[str, int]] = {}
+        self._members: dict[str, set[str]] = {}  # of private rooms
+        self._barred: set[tuple[str, str]] = set()  # a nick and a conversation; `$` stands for all of them
         for nick, user in state.users.items():
             self._reads[nick] = {f"#{name}": pos for name, pos in user.rooms.items()}
         for conversation in state.heads:
             self._add_readers(conversation)
+        for name, room in state.rooms.items():
+            if room.private:
+                self._members[f"#{name}"] = set(room.members)
+        for name, nick in state.access.kicked:
+            self._barred.add((nick, f"#{name}"))
+        for name, nick, kind in state.access.sanctions:
+            if kind == wire.BAN:
+                self._barred.add((nick, f"#{name}" if name else LOG))
 
-    def commit(self, segments: Iterable[StoredSegment], changes: Iterable[Membership]) -> None:
-        """Follow a commit that became durable."""
-        for segment in segments:
-            if segment.prev == 0:
-                self._add_readers(segment.conversation)
-            self.heads[segment.conversation] = self.as_of = segment.last
-        for nick, conversation, start in changes:
-            reads = self._reads.setdefault(nick, {})
-            if start is None:
-                reads.pop(conversation, None)
-            else:
-                reads[conversation] = start
+    def advance(self, segment: StoredSegment) -> None:
+        """A segment became durable."""
+        if segment.prev == 0:
+            self._add_readers(segment.conversation)
+        self.heads[segment.conversation] = self.as_of = segment.last
+
+    def change(self, change: Change, is_private: bool) -> None:
+        """What an entry says about who reads what became durable."""
+        reads = self._reads.setdefault(change.nick, {})
+        if change.start is not None:
+            reads[change.conversation] = change.start
+        elif change.bars is not False:
+            reads.pop(change.conversation, None)
+        if is_private:
+            members = self._members.setdefault(change.conversation, set())
+            (members.discard if change.start is None else members.add)(change.nick)
+        if change.bars is not None:
+            barred = self._barred.add if change.bars else self._barred.discard
+            barred((change.nick, change.conversation))
+
+    def members(self, conversation: str) -> set[str] | None:
+        """The members of a private room; None for any other conversation."""
+        return self._members.get(conversation)
+
+    def bars(self, nick: str, conversation: str) -> bool:
+        """Whether somebody may not read a conversation, or none at all."""
+        return bool(self._barred) and ((nick, conversation) in self._barred or (nick, LOG) in self._barred)
 
     def start(self, nick: str, conversation: str) -> int | None:
         """Where a user began to read a conversation, as a member or as one of the two; None for others."""
         return self._reads.get(nick, {}).get(conversation)
 
     def heads_of(
-        self, nick: str, followed: dict[str, int], floor: int, after: str, with_rooms: bool
+        self,
+        nick: str,
+        followed: dict[str, int],
+        floor: int,
+        after: str,
+        with_rooms: bool,
+        bot: BotToken | None = None,
     ) -> tuple[list[wire.Head], str]:
         """A page of the heads above `floor` that a session is to know, in the order of their names after
-        `after`, and where the next page begins (empty: there is none). `with_rooms`: rooms in any case."""
+        `after`, and where the next page begins (empty: there is none). `with_rooms`: rooms in any case.
+        `bot`: only what that token allows."""
         starts = {**followed, **self._reads.get(nick, {})}
         page: list[wire.Head] = []
         for conversation in sorted(starts):
             pos = self.heads.get(conversation, 0)
             wanted = pos > floor or (with_rooms and conversation.startswith("#"))
-            if conversation <= after or not wanted:
+            if conversation <= after or not wanted or not allows(bot, conversation):
                 continue
             if len(page) == limits.HEADS_MAX:
                 return page, page[-1].conversation
@@ -56,3 +88,10 @@ class Durable:
     def _add_readers(self, conversation: str) -> None:
         for nick in readers(conversation):
             self._reads.setdefault(nick, {})[conversation] = 0
+
+
+def allows(bot: BotToken | None, conversation: str) -> bool:
+    """Whether the token of a bot, if it has one, is for reading a conversation that it takes part in."""
+    if bot is None:
+        return True
+    return bot.may_read and (not bot.rooms or conversation[1:] in bot.rooms)

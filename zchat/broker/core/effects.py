@@ -40,6 +40,14 @@ class Cut(NamedTuple):
     why: str
 
 
+class CutSubscribers(NamedTuple):
+    """Shut down the connections of these keys to XPUB, for the reason `why`: what is published after this
+    reaches none of them. They come back, and their subscriptions are decided on anew."""
+
+    keys: tuple[str, ...]
+    why: str
+
+
 class Admit(NamedTuple):
     """Whoever has this key was let in: its connections are no longer those of anybody, which may be few only,
     and for a short time."""
@@ -54,4 +62,4 @@ class Log(NamedTuple):
     details: str
 
 
-NetworkEffect = Transmit | TransmitSegments | Publish | Approve | Cut | Admit | Log
+NetworkEffect = Transmit | TransmitSegments | Publish | Approve | Cut | CutSubscribers | Admit | Log

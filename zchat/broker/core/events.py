@@ -7,12 +7,14 @@ from zchat.common import wire
 
 class Request(NamedTuple):
     """A request of the connection `peer` (its routing id), whose CURVE key is `key`; `size` of its frame in
-    bytes."""
+    bytes. `address` is where a Hello came from, empty for other requests. On the control socket the key is
+    empty."""
 
     peer: bytes
     key: str
     request: wire.Request
     size: int
+    address: str = ""
 
 
 class Received(NamedTuple):

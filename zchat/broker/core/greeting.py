@@ -1,8 +1,8 @@
 """How sessions begin and end: Hello, registration, Welcome, takeover, Bye and expiry."""
 
 from zchat.broker.core.context import Context
-from zchat.broker.core.decision import check_identity
-from zchat.broker.core.effects import Transmit
+from zchat.broker.core.decision import check_identity, check_new_user, find_invite, leads_further
+from zchat.broker.core.effects import Admit, Transmit
 from zchat.broker.core.instances import Instance
 from zchat.broker.core.log import Phase
 from zchat.broker.core.port import InstanceLoaded, LoadInstance
@@ -22,23 +22,48 @@ class Greeting:
         self._loads: dict[int, int] = {}  # token of a LoadInstance: number of its session
         self._tokens = 0
 
-    def hello(self, peer: bytes, key: str, hello: wire.Hello) -> None:
+    def hello(self, peer: bytes, key: str, hello: wire.Hello, address: str) -> None:
         """Begin a session, or refuse to. One that this connection or this instance has ends first."""
         present = self._context.sessions.at(peer)
         if present is not None:
             self.end(present, "greeted again")
         try:
+            if not key:
+                self._begin_of_account(peer, hello)
+                return
+            self._check_rate(key, address)
             nick, folded = _names(hello)
             self._begin(peer, key, hello, nick, folded)
         except Denied as denied:
-            refused = wire.Refused(0, 0, denied.refusal.value, denied.reason)
+            refused = wire.Refused(0, 0, denied.refusal.value, denied.reason, denied.retry_after_ms)
             self._context.note("refused", f"hello refusal={denied.refusal.name.lower()}")
             self._context.emit(self._context.log.hold(Origin(0, 0), Transmit(peer, refused)))
+
+    def _check_rate(self, key: str, address: str) -> None:
+        """Who was let in before may greet as often as there are sessions; all others of an address share."""
+        context = self._context
+        if context.log.state.user_of_key(key) is None:
+            wait_ms = context.meters.greeting(address, context.now_ms)
+        else:
+            wait_ms = context.meters.of(key, context.now_ms).requests.take(1, context.now_ms)
+        if wait_ms:
+            reason = f"too many greetings; again in {wait_ms / 1000:.1f} s"
+            raise Denied(Refusal.RATE_LIMITED, reason, wait_ms)
+
+    def _begin_of_account(self, peer: bytes, hello: wire.Hello) -> None:
+        """A session of the account that runs the broker, which came through the control socket."""
+        context = self._context
+        if len(context.sessions.of(wire.ACCOUNT)) >= context.limits.sessions_per_user_max:
+            raise Denied(Refusal.LIMIT_REACHED, "too many sessions of the control socket")
+        session = context.sessions.begin(peer, "", hello, wire.ACCOUNT, context.now_ms)
+        session.quiet = True
+        self._welcome(session)
 
     def _begin(self, peer: bytes, key: str, hello: wire.Hello, nick: str, folded: str) -> None:
         context = self._context
         sessions, log = context.sessions, context.log
-        check_identity(log.state, nick, folded, key)
+        invite = find_invite(log.state, hello.invite) if hello.invite else None
+        check_identity(log.state, nick, folded, key, invite)
         user = log.state.user_of_folded(folded)
         for other in dict.fromkeys(sessions.of_key(key) + sessions.of(user.nick if user else nick)):
             if other.hello.instance == hello.instance:
@@ -49,8 +74,8 @@ class Greeting:
             raise Denied(
                 Refusal.LIMIT_REACHED, f"{user.nick} has {len(sessions.of(user.nick))} sessions, the limit"
             )
-        if user is None:
-            self._register(peer, key, hello, nick, folded)
+        if user is None or key not in user.keys or leads_further(log.state, user, invite):
+            self._register(peer, key, hello, user.nick if user else nick, folded)
         else:
             self.load_instance(sessions.begin(peer, key, hello, user.nick, context.now_ms))
 
@@ -60,12 +85,15 @@ class Greeting:
             if log.is_in_doubt(RegisterSubmitted(Origin(0, 0), nick, folded, key)):
                 return  # it may have been stored: the client asks again
             raise Denied(Refusal.STORAGE_UNAVAILABLE, "the broker cannot write: nobody can be registered")
+        invite = find_invite(log.state, hello.invite) if hello.invite else None
+        if log.state.user_of_folded(folded) is None:
+            check_new_user(log.state, self._context.limits, nick, folded, hello.invite, invite)
         if not hello.register:
             raise Denied(Refusal.NOT_REGISTERED, f"nobody is registered as {nick} at this broker")
         session = self._context.sessions.begin(peer, key, hello, nick, self._context.now_ms)
         size = len(nick) + len(key)
-        log.queued_bytes += size
-        log.submit(RegisterSubmitted(Origin(session.number, 0), nick, folded, key), size)
+        origin = Origin(session.number, 0)
+        self._context.submit(RegisterSubmitted(origin, nick, folded, key, hello.invite), size)
 
     def registered(self, session: Session, nick: str, is_new: bool) -> None:
         """The session's nick is durable. Of two Hellos at once the first one says how it is written, and
@@ -88,7 +116,8 @@ class Greeting:
         """Ask again for every session, since the state was loaded anew; earlier answers do not count."""
         self._loads.clear()
         for session in self._context.sessions:
-            self.load_instance(session)
+            if not session.is_of_account:
+                self.load_instance(session)
 
     def instance_loaded(self, event: InstanceLoaded) -> None:
         """Sends of the session can be decided on, and one that was greeting is open."""
@@ -111,10 +140,14 @@ class Greeting:
         context = self._context
         session.open = True
         durable = context.log.durable
-        new_installation = session.hello.floor is None
+        new_installation = session.hello.floor is None and not session.is_of_account
         if new_installation:
             session.floor = context.log.state.users[session.nick].since
-        heads, following = durable.heads_of(session.nick, {}, session.floor, "", new_installation)
+        bot = context.log.state.access.tokens.get(session.nick)
+        heads, following = durable.heads_of(session.nick, {}, session.floor, "", new_installation, bot)
+        session.meter = context.meters.of(session.key, context.now_ms)
+        if session.key:
+            context.emit(Admit(session.key))
         context.transmit(
             session,
             wire.Welcome(
@@ -134,6 +167,7 @@ class Greeting:
                 send_bytes_max=wire_limits.SEND_BYTES_MAX,
                 send_messages_max=wire_limits.SEND_MESSAGES_MAX,
                 broker=context.software,
+                time_ms=context.log.time_ms(context.now_ms),
             ),
         )
         if not session.quiet:
@@ -149,11 +183,13 @@ class Greeting:
         context.log.queued_bytes -= sum(size for _, size in session.behind)
         session.behind.clear()
         if session.open:
+            context.log.seen(session.nick, context.now_ms)
             context.note("session_ended", f"nick={session.nick} session={session.number} why={why!r}")
             context.presence.touch(session.nick, context.now_ms)
 
     def expire(self) -> None:
         """End the sessions that were silent for longer than the timeout."""
+        self._context.meters.forget(self._context.now_ms)
         for session in self._context.sessions:
             if self._context.now_ms - session.seen_ms > self._context.limits.timeout_ms:
                 self.end(session, "silent")

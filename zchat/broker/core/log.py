@@ -3,23 +3,30 @@
 from collections import deque
 from collections.abc import Container, Hashable, Iterable
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+import msgspec
 
 from zchat.broker.core.decision import Deciding, Decision, FreshKeys, Instances
 from zchat.broker.core.durable import Durable
 from zchat.broker.core.effects import NetworkEffect
 from zchat.broker.core.limits import Limits
-from zchat.broker.core.port import Append, Command, Failed, Load, Loaded, Ordered, Write
+from zchat.broker.core.port import Append, Command, Failed, Load, Loaded, Ordered, StateRow, Write
 from zchat.broker.core.port import Durable as DurableReported
 from zchat.broker.core.state import State
 from zchat.broker.core.submissions import (
     ActSubmitted,
     KeyedSendSubmitted,
     Origin,
+    RedactSubmitted,
     RegisterSubmitted,
     SendSubmitted,
     Submission,
+    TimeSubmitted,
 )
+from zchat.common import wire
+
+encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Phase(Enum):
@@ -38,10 +45,11 @@ class Held(NamedTuple):
 
 
 class Released(NamedTuple):
-    """What may be told now, since it is on disk."""
+    """What may be told now, since it is on disk. `scrubbed`: what was redacted is in no file any more."""
 
     decision: Decision
     held: list[Held]
+    scrubbed: bool = True
 
 
 class Dropped(NamedTuple):
@@ -73,6 +81,7 @@ class Log:
         self.phase = Phase.LOADING
         self.state = State()
         self.durable = Durable(self.state)
+        self.seen_ms: dict[str, int] = {}  # when users were last seen, by the log's time
         self.instances: Instances = {}
         self.fresh: FreshKeys = {}
         self.in_doubt: set[Hashable] = set()
@@ -80,6 +89,9 @@ class Log:
         self.load_due_ms: int | None = None
         self.written_seq = 0  # of the last Write that was given to the store
         self.queued_bytes = 0  # of requests that wait, here or behind a look-up
+        self._clock_ms: int | None = None  # the log's time, less the monotonic one
+        self._seen: dict[str, int] = {}  # when users were seen, as far as that is not written yet
+        self.append_seq = 0  # of the last Append
         self._seq = 0
         self._waiting: deque[tuple[Submission, int]] = deque()
         self._commit: _Commit | None = None
@@ -112,34 +124,62 @@ class Log:
         self._commit.held.append(Held(origin, effect))
         return None
 
+    # ---- time ----
+
+    def time_ms(self, now_ms: int) -> int:
+        """What the log's time is now, about; 0 before anything was ordered."""
+        return now_ms + self._clock_ms if self._clock_ms is not None else 0
+
+    def end_due_ms(self) -> int | None:
+        """The monotonic time at which something ends by the log's time, about."""
+        end_ms = self.state.access.next_end_ms
+        if end_ms == wire.FOR_EVER or self.phase is not Phase.READY or self._loading or not self.is_idle:
+            return None
+        return 0 if self._clock_ms is None else end_ms - self._clock_ms
+
+    def ask_time(self, now_ms: int) -> None:
+        """Have the log's time told, if by then something has ended that nothing else would notice."""
+        due_ms = self.end_due_ms()
+        if due_ms is not None and now_ms >= due_ms:
+            self.submit(TimeSubmitted(Origin(0, 0)), 0)
+
+    def seen(self, nick: str, now_ms: int) -> None:
+        """Somebody was here until now. Kept with the next commit, whenever that is."""
+        if nick != wire.ACCOUNT and self._clock_ms is not None:
+            self._seen[nick] = self.seen_ms[nick] = self.time_ms(now_ms)
+
     # ---- a commit that succeeds ----
 
-    def advance(self, live: Container[int]) -> Append | None:
+    def advance(self, live: Container[int], now_ms: int) -> Append | None:
         """The next Append, of all that waits and fits, unless a commit is under way. Submissions of sessions
         that are not in `live` any more are dropped: their client repeats them."""
         if self.phase is not Phase.READY or self._loading or self._commit is not None:
             return None
+        self.ask_time(now_ms)
         taken: list[Submission] = []
         size = 0
         while self._waiting and (not taken or size + self._waiting[0][1] <= self._limits.commit_bytes_max):
             submission, submission_size = self._waiting.popleft()
             self.queued_bytes -= submission_size
-            if submission.origin.session in live:
+            if submission.origin.session in live or isinstance(submission, TimeSubmitted):
                 size += submission_size
                 taken.append(submission)
         if not taken:
             return None
         self._seq += 1
+        self.append_seq = self._seq
         self._commit = _Commit(self._seq, taken)
         return Append(self._seq, taken)
 
-    def ordered(self, event: Ordered) -> tuple[Write | None, Released | None]:
+    def ordered(self, event: Ordered, now_ms: int) -> tuple[Write | None, Released | None]:
         """Decide. Returns the Write; or, when nothing has to be written, what may be told at once."""
+        self._clock_ms = event.time_ms - now_ms
         commit = self._commit
         if commit is None or commit.seq != event.seq or commit.decision is not None:
             return None, None
         time_ms = max(event.time_ms, self.state.last_time_ms)
         deciding = Deciding(self.state, self.instances, self.fresh, self._limits, event.seq, time_ms)
+        deciding.expire(time_ms)
         for submission in event.submissions:
             deciding.decide(submission)
         decision = commit.decision = deciding.close()
@@ -159,11 +199,10 @@ class Log:
         if commit.decision is None:  # a probe: the doubt is over, and the store can be asked
             self._loading = self._probed = True
             return Load()
-        self.durable.commit(commit.decision.segments, commit.decision.memberships)
         seen = min(looked, default=event.seq)
         for key in [key for key, (seq, _) in self.fresh.items() if seq <= seen]:
             del self.fresh[key]
-        return Released(commit.decision, commit.held)
+        return Released(commit.decision, commit.held, event.scrubbed)
 
     def looks_waiting(self) -> list[int]:
         """For each keyed Send that waits, the last Write that its look-up came after."""
@@ -193,7 +232,9 @@ class Log:
         waiting = [submission for submission, _ in self._waiting if not self.is_in_doubt(submission)]
         self.queued_bytes -= sum(size for _, size in self._waiting)
         self._waiting.clear()
-        refused = [s.origin for s in waiting if isinstance(s, RegisterSubmitted | ActSubmitted)]
+        refused = [
+            s.origin for s in waiting if not isinstance(s, SendSubmitted | KeyedSendSubmitted | TimeSubmitted)
+        ]
         if event.certain and commit.decision is not None:
             refused += commit.decision.brought_about
         return Load(), Dropped(refused, [held.origin for held in commit.held])
@@ -206,8 +247,11 @@ class Log:
         """Take the state that is on disk. Unless a commit has failed and no probe succeeded since, go on."""
         self.state = State(event.state, event.last_pos, event.last_time_ms)
         self.durable = Durable(self.state)
+        self.seen_ms = dict(self.state.seen_ms)
         self.instances.clear()
         self._loading = False
+        if self._clock_ms is None:
+            self.submit(TimeSubmitted(Origin(0, 0)), 0)
         if self._probed:
             self.phase = Phase.READY
             self.in_doubt.clear()
@@ -223,13 +267,15 @@ class Log:
             self.probe_due_ms = None
             self._seq += 1
             self._commit = _Commit(self._seq, [])
-            return self._write(self._seq, Decision([], [], [], [], [], []))
+            return self._write(self._seq, Decision([], [], [], [], [], [], [], []))
         return None
 
     def _write(self, seq: int, decision: Decision) -> Write:
         self.written_seq = seq
-        rows = (decision.segments, decision.counters, decision.keys, decision.state)
-        return Write(seq, *rows, self.state.last_pos, self.state.last_time_ms)
+        seen = [StateRow("seen", nick, encode(time_ms)) for nick, time_ms in self._seen.items()]
+        self._seen.clear()
+        rows = (decision.segments, decision.counters, decision.keys, decision.state + seen)
+        return Write(seq, *rows, decision.redactions, self.state.last_pos, self.state.last_time_ms)
 
 
 def doubt(submission: Submission) -> Hashable:
@@ -243,4 +289,8 @@ def doubt(submission: Submission) -> Hashable:
         case RegisterSubmitted():
             return "nick", submission.folded
         case ActSubmitted():
-            return "act", submission.user, type(submission.act), submission.act.room
+            return "act", submission.user, submission.mark
+        case RedactSubmitted():
+            return "redact", submission.conversation, submission.pos
+        case TimeSubmitted():
+            return "time"

@@ -73,13 +73,15 @@ class Append(NamedTuple):
 
 class Write(NamedTuple):
     """Make durable what was decided, in one transaction. With nothing in it, it is a probe, which still has
-    to write and sync. `last_pos` and `last_time_ms` are the log's after it. Answered by Durable or Failed."""
+    to write and sync. `redactions` are positions of messages whose text is to leave the store. `last_pos` and
+    `last_time_ms` are the log's after it. Answered by Durable or Failed."""
 
     seq: int
     segments: list[StoredSegment]
     counters: list[CounterRow]
     keys: list[KeyRow]
     state: list[StateRow]
+    redactions: list[int]
     last_pos: int
     last_time_ms: int
 
@@ -129,9 +131,10 @@ class Ordered(NamedTuple):
 
 
 class Durable(NamedTuple):
-    """The Write is synced."""
+    """The Write is synced. `scrubbed`: of what it redacted no copy is left in a file."""
 
     seq: int
+    scrubbed: bool = True
 
 
 class Failed(NamedTuple):

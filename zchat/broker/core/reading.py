@@ -3,22 +3,27 @@
 from collections.abc import Iterable
 from typing import Final, Literal, NamedTuple
 
+from zchat.broker.core.access import BotToken
 from zchat.broker.core.context import Context
+from zchat.broker.core.durable import allows
 from zchat.broker.core.effects import Approve, Cut, Publish, TransmitSegments
+from zchat.broker.core.log import Phase
 from zchat.broker.core.port import PageQuery, PageRead, Read, StoredSegment, Unreadable
 from zchat.broker.core.sessions import Session
-from zchat.broker.core.state import Denied, readers
+from zchat.broker.core.state import LOG, Denied, User, readers
+from zchat.broker.core.submissions import Origin, RedactSubmitted
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 
 _DIRECTIONS: Final[tuple[Literal["after", "before", "since"], ...]] = ("after", "before", "since")
-_TOPICS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListRooms
+REDACT_BYTES: Final = 512  # what a redaction counts among the queued bytes
 
 
 class _Reading(NamedTuple):
     session: int
     token: int
     conversation: str
+    redact: wire.Redact | None = None  # what the page is read for, when not to be sent
 
 
 class Reading:
@@ -40,7 +45,7 @@ class Reading:
             )
             return
         try:
-            conversation = context.log.state.conversation(session.nick, fetch.to)
+            conversation = context.log.state.readable(session.nick, fetch.to)
         except Denied as denied:
             context.hold_denial(session, fetch.token, denied)
             return
@@ -64,9 +69,56 @@ class Reading:
             denied = Denied(Refusal.UNREADABLE, "the broker cannot read its log at the moment")
             self._context.deny(session, reading.token, denied)
             return
+        if reading.redact is not None:
+            self._redact(session, reading, event)
+            return
+        if not self._context.log.state.reads(session.nick, reading.conversation):
+            denied = Denied(Refusal.NO_SUCH_ROOM, f"there is no room {reading.conversation}")
+            self._context.deny(session, reading.token, denied)
+            return
         head = self._context.log.durable.heads.get(reading.conversation, 0)
         header = wire.Page(session.number, reading.token, reading.conversation, event.floor, head)
         self._context.emit(TransmitSegments(session.peer, header, event.segments))
+
+    def redact(self, session: Session, request: wire.Redact) -> None:
+        """Look who wrote a message whose text is to be removed; then it is decided."""
+        context = self._context
+        try:
+            if context.log.phase is not Phase.READY:
+                raise Denied(Refusal.STORAGE_UNAVAILABLE, "the broker cannot write at the moment")
+            if session.fetches >= limits.FETCHES_MAX:
+                raise Denied(Refusal.BUSY, f"{session.fetches} pages are being read")
+            conversation = self._redactable(session.nick, request.to)
+        except Denied as denied:
+            context.hold_denial(session, request.token, denied)
+            return
+        session.fetches += 1
+        self._tokens += 1
+        self._reads[self._tokens] = _Reading(session.number, request.token, conversation, request)
+        context.emit(Read(self._tokens, PageQuery(conversation, "after", max(0, request.pos - 1), 1)))
+
+    def _redactable(self, user: str, address: str) -> str:
+        state = self._context.log.state
+        if address == LOG:
+            raise Denied(Refusal.NO_SUCH_ENTRY, "there are no messages")
+        if address.startswith("#"):
+            return f"#{state.room(address[1:], user).name}"  # also where one may not read any more
+        return state.conversation(user, address)
+
+    def _redact(self, session: Session, reading: _Reading, page: PageRead) -> None:
+        context, request = self._context, reading.redact
+        assert request is not None
+        found = _message_at(page.segments, request.pos)
+        if found is None:
+            reason = f"there is no message at {request.pos} of {request.to}"
+            context.deny(session, request.token, Denied(Refusal.NO_SUCH_ENTRY, reason))
+            return
+        sender, text = found
+        origin = Origin(session.number, request.token)
+        submission = RedactSubmitted(
+            origin, session.nick, reading.conversation, request.pos, sender, not text, request.reason
+        )
+        context.submit(submission, REDACT_BYTES)
 
     # ---- heads and subscriptions ----
 
@@ -79,7 +131,8 @@ class Reading:
         """Set the rooms that a session reads beyond the joined ones."""
         context = self._context
         try:
-            rooms = [f"#{context.log.state.room(name).name}" for name in follow.rooms]
+            state = context.log.state
+            rooms = [f"#{state.readable_room(name, session.nick).name}" for name in follow.rooms]
         except Denied as denied:
             context.hold_denial(session, follow.token, denied)
             return
@@ -109,53 +162,43 @@ class Reading:
         if len(topic) > limits.SUBSCRIPTION_BYTES_MAX:
             context.emit(Cut(key, "a subscription over the limit"))
             return
-        if context.log.state.user_of_key(key) is None or not topic.endswith(b"\0"):
+        state = context.log.state
+        user = state.user_of_key(key)
+        if user is None or state.access.ban_of(user.nick) or not topic.endswith(b"\0"):
             return
         mark, name = topic[:1], topic[1:-1].decode("utf-8", "replace")
-        if topic == wire.HERE or (mark == b"#" and name in context.log.state.rooms):
-            context.emit(Approve(topic))
+        if topic == wire.HERE or mark == b"#":
+            if self._may_subscribe(user, name if mark == b"#" else ""):
+                context.emit(Approve(topic))
         elif mark == b"~":
             session = context.sessions.with_nonce(name)
             if session is not None and session.key == key:
                 context.emit(Approve(topic))
                 context.emit(Publish(topic, wire.encode(self._heads(session, 0, ""))))
 
+    def _may_subscribe(self, user: User, name: str) -> bool:
+        """Whether somebody may have what is published of a room, or with an empty name presence. A right that
+        is not yet durable does not count, and one that was taken has ended before that is durable."""
+        state, durable = self._context.log.state, self._context.log.durable
+        token = state.access.tokens.get(user.nick)
+        if token is not None and not (token.may_read and (name or not token.rooms)):
+            return False
+        if not name:
+            return not durable.bars(user.nick, LOG)
+        room = state.rooms.get(name)
+        if room is None or room.private or durable.bars(user.nick, f"#{name}"):
+            return False
+        return state.reads(user.nick, f"#{name}")
+
     def _heads(self, session: Session, token: int, after: str) -> wire.Heads:
         durable = self._context.log.durable
-        heads, following = durable.heads_of(session.nick, session.followed, session.floor, after, False)
+        heads, following = durable.heads_of(
+            session.nick, session.followed, session.floor, after, False, self._bot(session)
+        )
         return wire.Heads(session.number, token, durable.as_of, heads, following)
 
-    # ---- lists ----
-
-    def list_people(self, session: Session, request: wire.ListPeople) -> None:
-        """Who is registered, or a member of a room."""
-        context = self._context
-        state = context.log.state
-        try:
-            nicks: Iterable[str] = state.users if request.room is None else state.room(request.room).members
-        except Denied as denied:
-            context.hold_denial(session, request.token, denied)
-            return
-        listed = sorted(nick for nick in nicks if nick > request.after)
-        page = [wire.Person(nick, context.sessions.is_present(nick)) for nick in listed[: limits.LIST_MAX]]
-        following = page[-1].nick if len(listed) > len(page) else ""
-        context.hold(session, request.token, wire.People(session.number, request.token, page, following))
-
-    def list_rooms(self, session: Session, request: wire.ListRooms) -> None:
-        """The public rooms."""
-        state = self._context.log.state
-        listed = sorted(name for name in state.rooms if name > request.after)
-        page: list[wire.Room] = []
-        size = 0
-        for name in listed[: limits.LIST_MAX]:
-            room = state.rooms[name]
-            size += len(room.topic.encode())
-            if size > _TOPICS_BYTES_MAX:
-                break
-            page.append(wire.Room(name, room.topic, len(room.members)))
-        following = page[-1].name if len(listed) > len(page) else ""
-        answer = wire.Rooms(session.number, request.token, page, following)
-        self._context.hold(session, request.token, answer)
+    def _bot(self, session: Session) -> BotToken | None:
+        return self._context.log.state.access.tokens.get(session.nick)
 
     # ---- delivery ----
 
@@ -164,15 +207,24 @@ class Reading:
         and `prev` have the reader notice."""
         context = self._context
         conversation = segment.conversation
-        if conversation.startswith("#"):
+        members = context.log.durable.members(conversation)
+        if members is not None:
+            self._deliver_to_all(members, segment)
+        elif conversation.startswith("#"):
             context.emit(Publish(wire.room_topic(conversation[1:]), segment.frame))
             for session in context.sessions.over_router.values():
                 joined = context.log.durable.start(session.nick, conversation) is not None
                 if joined or conversation in session.followed:
                     self._deliver_to(session, segment)
-        for nick in readers(conversation):
+        else:
+            self._deliver_to_all(readers(conversation), segment)
+
+    def _deliver_to_all(self, nicks: Iterable[str], segment: StoredSegment) -> None:
+        context = self._context
+        for nick in nicks:
             for session in context.sessions.of(nick):
-                self._deliver_to(session, segment)
+                if allows(self._bot(session), segment.conversation):
+                    self._deliver_to(session, segment)
 
     def _deliver_to(self, session: Session, segment: StoredSegment) -> None:
         context = self._context
@@ -184,10 +236,32 @@ class Reading:
         context = self._context
         if context.presence.due_ms is None or context.now_ms < context.presence.due_ms:
             return
-        changes = [wire.Person(nick, present) for nick, present in context.presence.take(context.sessions)]
+        users = context.log.state.users
+        changes = [
+            wire.Person(nick, present, bool(nick in users and users[nick].away))
+            for nick, present in context.presence.take(context.sessions)
+        ]
         for begin in range(0, len(changes), limits.LIST_MAX):
             part = changes[begin : begin + limits.LIST_MAX]
             context.emit(Publish(wire.HERE, wire.encode(wire.Presence(0, part))))
             for session in context.sessions.over_router.values():
-                if session.reads_live:
+                bot = self._bot(session)
+                if session.reads_live and (bot is None or (bot.may_read and not bot.rooms)):
                     context.transmit(session, wire.Presence(session.number, part))
+
+
+def _message_at(segments: Iterable[bytes], pos: int) -> tuple[str, str] | None:
+    """Who wrote the message at a position, and its text; None: there is none."""
+    for frame in segments:
+        segment = wire.decode_segment(frame)
+        place = segment.first
+        for entry in segment.entries:
+            texts = [""]
+            if isinstance(entry, wire.Messages):
+                texts = entry.texts
+            if place <= pos < place + len(texts):
+                if isinstance(entry, wire.Messages):
+                    return entry.nick, texts[pos - place]
+                return (entry.nick, entry.text) if isinstance(entry, wire.KeyedMessage) else None
+            place += len(texts)
+    return None

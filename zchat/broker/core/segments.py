@@ -46,6 +46,11 @@ class Numbering:
         self._segment(conversation, [wire.encode(entry)], 1)
         return self._state.last_pos
 
+    def next_pos(self) -> int:
+        """The position that a barrier would have now. Closes what was collected."""
+        self.close()
+        return self._state.last_pos + 1
+
     def close(self) -> None:
         """Number what was collected, conversation by conversation in the order in which they began."""
         for conversation, drafts in self._drafts.items():

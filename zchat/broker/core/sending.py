@@ -56,19 +56,27 @@ class Sending:
             except Denied as denied:
                 self._context.deny(session, send.token, denied)
                 return
-        self._context.log.queued_bytes += size
+        log = self._context.log
+        if session.queued_seq != log.append_seq:
+            session.queued_seq, session.queued = log.append_seq, 0
+        session.queued += size
+        if session.queued > self._context.limits.queued_bytes_per_session_max:
+            full = Denied(Refusal.BUSY, "too many bytes of this session wait to be stored")
+            self._context.deny(session, send.token, full)
+            return
+        log.queued_bytes += size
         self._queue(session, send, size)
 
-    def act(self, session: Session, act: wire.Join | wire.Leave | wire.SetTopic) -> None:
+    def act(self, session: Session, act: wire.Act) -> None:
         """An act."""
         if isinstance(act, wire.SetTopic) and len(act.topic.encode()) > limits.TOPIC_BYTES_MAX:
             denied = Denied(Refusal.TOO_LARGE, f"a topic has at most {limits.TOPIC_BYTES_MAX} bytes")
             self._context.deny(session, act.token, denied)
             return
         self._context.log.queued_bytes += _ACT_BYTES
-        self._submit(
-            session, ActSubmitted(Origin(session.number, act.token), session.nick, act), _ACT_BYTES, None
-        )
+        mark = f"{session.hello.instance}.{act.token}"
+        submission = ActSubmitted(Origin(session.number, act.token), session.nick, act, session.key, mark)
+        self._submit(session, submission, _ACT_BYTES, None)
 
     def end_turn(self) -> None:
         """Look up the keys of this turn, all at once."""

@@ -2,10 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterator, KeysView
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from zchat.broker.core.instances import Instance
+from zchat.broker.core.limits import Limits
+from zchat.broker.core.metering import Meter
 from zchat.common import wire
+
+NOTHING_SENT: Final = Meter(Limits(), 0)  # of a session that is not yet open, and sends nothing
 
 
 class Session:
@@ -22,6 +26,10 @@ class Session:
         self.floor = hello.floor or 0
         self.lowest = hello.lowest
         self.seen_ms = now_ms
+        self.acted_ms = now_ms  # when the user last did something, as far as the broker can tell
+        self.meter = NOTHING_SENT
+        self.queued = 0  # bytes of Sends since the Append `queued_seq`
+        self.queued_seq = 0
         self.instance: Instance | None = None
         self.open = False
         self.registered = False
@@ -33,6 +41,11 @@ class Session:
         self.looking = False
         self.behind: deque[tuple[wire.Send | wire.KeyedSend, int]] = deque()  # Sends that wait for a Look
         self.deliver = wire.Deliver(number)
+
+    @property
+    def is_of_account(self) -> bool:
+        """It came through the control socket."""
+        return not self.key
 
     @property
     def reads_live(self) -> bool:

@@ -31,20 +31,44 @@ class KeyedSendSubmitted(NamedTuple):
 
 
 class RegisterSubmitted(NamedTuple):
-    """`nick` with the CURVE key `key`, as Hello asked."""
+    """`nick` with the CURVE key `key`, as Hello asked, by the secret of an invite if that is not empty."""
 
     origin: Origin
     nick: str
     folded: str
     key: str
+    invite: str = ""
 
 
 class ActSubmitted(NamedTuple):
-    """Join, Leave or SetTopic of `user`."""
+    """An act of `user`, whose session has `key`. `mark` is the same when the request is repeated."""
 
     origin: Origin
     user: str
-    act: wire.Join | wire.Leave | wire.SetTopic
+    act: wire.Act
+    key: str = ""
+    mark: str = ""
 
 
-Submission = SendSubmitted | KeyedSendSubmitted | RegisterSubmitted | ActSubmitted
+class RedactSubmitted(NamedTuple):
+    """The text of the message of `sender` at `pos` is to be removed; `is_done`: it was already, but copies
+    may be left."""
+
+    origin: Origin
+    user: str
+    conversation: str
+    pos: int
+    sender: str
+    is_done: bool
+    reason: str
+
+
+class TimeSubmitted(NamedTuple):
+    """Nothing but a question for the log's time, at which something may have ended."""
+
+    origin: Origin
+
+
+Submission = (
+    SendSubmitted | KeyedSendSubmitted | RegisterSubmitted | ActSubmitted | RedactSubmitted | TimeSubmitted
+)

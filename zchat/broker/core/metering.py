@@ -1,0 +1,91 @@
+"""How much a key, or an address from which nobody was let in yet, may ask in a time: token buckets."""
+
+from typing import Final
+
+from zchat.broker.core.limits import Limits
+
+_FORGET_MS: Final = 60_000  # how often meters that are full again are looked for
+
+
+class Bucket:
+    """Lets `per_second` through, and `burst` at once after a silence. Times are monotonic milliseconds."""
+
+    __slots__ = ("_at_ms", "_burst", "_level", "_per_second")
+
+    def __init__(self, per_second: int, burst: int, now_ms: int) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._level = float(burst)
+        self._at_ms = now_ms
+
+    def take(self, amount: int, now_ms: int) -> int:
+        """Take out so much: 0 when that is allowed, else after how many milliseconds it will be. What is
+        asked for may be more than the bucket holds: then those after it wait the longer."""
+        level = self._level
+        if now_ms != self._at_ms:
+            level = min(self._burst, level + (now_ms - self._at_ms) * self._per_second / 1000)
+            self._at_ms = now_ms
+        if level < 0 or level < min(amount, 1):
+            self._level = level
+            return 1 + int((1 - level) * 1000 / self._per_second)
+        self._level = level - amount
+        return 0
+
+    def is_full(self, now_ms: int) -> bool:
+        """Nothing is remembered that matters."""
+        return self._level + (now_ms - self._at_ms) * self._per_second / 1000 >= self._burst
+
+
+class Meter:
+    """What one key has sent and asked."""
+
+    __slots__ = ("messages", "requests", "text_bytes")
+
+    def __init__(self, limits: Limits, now_ms: int) -> None:
+        self.messages = Bucket(limits.messages_per_second, limits.messages_burst, now_ms)
+        self.text_bytes = Bucket(limits.text_bytes_per_second, limits.text_bytes_burst, now_ms)
+        self.requests = Bucket(limits.requests_per_second, limits.requests_burst, now_ms)
+
+    def is_full(self, now_ms: int) -> bool:
+        """Nothing is remembered that matters."""
+        return all(bucket.is_full(now_ms) for bucket in (self.messages, self.text_bytes, self.requests))
+
+
+class Meters:
+    """The meters of all keys and addresses that asked something of late."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._keys: dict[str, Meter] = {}
+        self._addresses: dict[str, Bucket] = {}
+        self._forget_ms = 0
+
+    def of(self, key: str, now_ms: int) -> Meter:
+        """The meter of a key that has a session."""
+        meter = self._keys.get(key)
+        if meter is None:
+            meter = self._keys[key] = Meter(self._limits, now_ms)
+        return meter
+
+    def greeting(self, address: str, now_ms: int) -> int:
+        """Somebody who was never let in greets from an address: 0 when that is allowed, else after how many
+        milliseconds it will be. No more addresses are remembered than sessions are allowed: then the oldest
+        one is forgotten."""
+        bucket = self._addresses.get(address)
+        if bucket is None:
+            if len(self._addresses) >= self._limits.sessions_max:
+                del self._addresses[next(iter(self._addresses))]
+            limits = self._limits
+            bucket = Bucket(limits.greetings_per_second, limits.greetings_burst, now_ms)
+            self._addresses[address] = bucket
+        return bucket.take(1, now_ms)
+
+    def forget(self, now_ms: int) -> None:
+        """Forget those that are full again, now and then."""
+        if now_ms < self._forget_ms:
+            return
+        self._forget_ms = now_ms + _FORGET_MS
+        self._keys = {key: meter for key, meter in self._keys.items() if not meter.is_full(now_ms)}
+        self._addresses = {
+            address: bucket for address, bucket in self._addresses.items() if not bucket.is_full(now_ms)
+        }
