@@ -6,17 +6,21 @@ the shell and wait; nothing is decided here.
 
 import asyncio
 import os
-import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from zchat.client import checks
+from zchat.client.administration import AsyncAdministration
 from zchat.client.callers import Answer
-from zchat.client.history import Range, read
-from zchat.client.identity import Asked, Identity, find
-from zchat.client.messages import Message, Sent, Update
+from zchat.client.control import checked
+from zchat.client.core.events import Act
+from zchat.client.history import Pick, Range, entries_in, messages_in, read
+from zchat.client.identity import Asked, Identity, find, find_link
+from zchat.client.lists import pages
+from zchat.client.messages import Entry, Message, Sent, Update
 from zchat.client.saving import Saving, State
 from zchat.client.shell import Options, Shell
 from zchat.client.statefile import StateFile
@@ -27,9 +31,8 @@ from zchat.common.keys import KeyPair
 from zchat.common.links import Link
 
 _T = TypeVar("_T")
+_E = TypeVar("_E", bound=Entry)
 DEFAULT_TIMEOUT: Final = -1.0  # in place of a timeout: the client's
-_KEY: Final = re.compile(r"[!-}][!-~]*")
-_PAGES_MAX: Final = 1_000  # of one list
 _SENT_S: Final = 5.0  # at the end, for what was posted to be answered
 
 
@@ -37,8 +40,11 @@ class AsyncClient:
     """A client of one broker under one nick.
 
     `link` says where the broker is and who it is; `key` is the nick's. What is not given is found as the
-    commands find it: ZCHAT_LINK or the broker of this account, ZCHAT_NICK or the default nick, and the nick's
-    key, drawn at its first use. `rooms` are read beyond the joined ones (names without `#`). A `quiet` client
+    commands find it: ZCHAT_TOKEN, ZCHAT_LINK or the broker of this account, ZCHAT_NICK or the default nick,
+    and the nick's key, drawn at its first use. A bot's `token` says all three. `invite` is the secret that a
+    link may have, for a broker that registers nobody without. `control` is the control socket of a broker of
+    this account, in place of link, nick and key: such a client is quiet, and administers. `admin` has what
+    concerns who may do what. `rooms` are read beyond the joined ones (names without `#`). A `quiet` client
     reads nothing by itself and does not appear to others. With `resume`, how far this installation has got is
     kept in its state directory, or in `state`, and what was missed is delivered; without, everything begins
     now. With `register` a nick that is free is registered, without it is refused. `timeout` in seconds bounds
@@ -54,6 +60,9 @@ class AsyncClient:
         nick: str | None = None,
         *,
         key: KeyPair | None = None,
+        token: str | None = None,
+        invite: str | None = None,
+        control: Path | None = None,
         rooms: Iterable[str] = (),
         quiet: bool = False,
         resume: bool = False,
@@ -62,14 +71,25 @@ class AsyncClient:
         timeout: float | None = 5.0,
         name: str = "zchat/0.1.0",
     ) -> None:
-        who = _identity(link, nick)
+        if key is not None and token is not None:
+            raise ConfigurationError("a token has a key of its own: give one of both")
+        typed = None if link is None else str(link)
+        if control is not None:
+            who, quiet = _account(typed, nick), True
+        else:  # whoever brings a key is not the bot of the environment
+            asked = Asked(typed, nick=nick, token=token if key is None else "")
+            who = find(asked, may_ask=False)
+            key = key or who.key()
         self.link = who.link
         self.nick = nick = who.nick
         self.registered = False
-        self._key = key or who.key()
+        self.admin = AsyncAdministration(self.link, self._ask)
+        self._key = key
+        self._invite = _invite(who.invite if invite is None else invite)
+        self._control = None if control is None else checked(control)
         if resume and state is None:
             state = who.state()
-        self._rooms = [_room(room) for room in rooms]
+        self._rooms = [checks.room(room) for room in rooms]
         self._quiet = quiet
         self._register = register
         self._timeout = timeout or None
@@ -82,7 +102,7 @@ class AsyncClient:
         self._pid = os.getpid()
         if quiet and (self._rooms or state is not None):
             raise ConfigurationError("a quiet client reads nothing: neither rooms nor a state make sense")
-        if not 1 <= len(nick) <= limits.NAME_CHARACTERS_MAX or not _is_unicode(nick):
+        if not 1 <= len(nick) <= limits.NAME_CHARACTERS_MAX or not checks.is_unicode(nick):
             raise ConfigurationError(f"a nick has 1 to {limits.NAME_CHARACTERS_MAX} characters")
 
     # ---- the connection ----
@@ -107,7 +127,16 @@ class AsyncClient:
     def _make_shell(self, snapshot: Any) -> Shell:
         resume = self._saving is not None and self._saving.resumes(snapshot)
         options = Options(
-            self.link, self.nick, self._key, self._quiet, self._name, snapshot, resume, self._register
+            self.link,
+            self.nick,
+            self._key,
+            self._quiet,
+            self._name,
+            snapshot,
+            resume,
+            self._register,
+            self._invite,
+            self._control,
         )
         shell = Shell(options, self._saving.hasten if self._saving is not None else _nothing)
         if self._saving is not None:
@@ -258,16 +287,34 @@ class AsyncClient:
         since_ms: int | None = None,
     ) -> list[Message]:
         """At most `limit` messages of a conversation, in order: the first ones after position `after` and not
-        before the time `since_ms`; with neither, the last ones. All of them before position `before`."""
-        wanted = Range(limit, before, after, since_ms)
-        address = _address(to)
+        before the time `since_ms`; with neither, the last ones. All of them before position `before`. The
+        text of a message that was removed is empty."""
+        return await self._past(to, Range(limit, before, after, since_ms), messages_in)
+
+    async def entries(
+        self,
+        to: str,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        after: int | None = None,
+        since_ms: int | None = None,
+    ) -> list[Entry]:
+        """The same with all that has a position: who joined, topics, acts. Administrators read `$` with it:
+        every act of administration, and who was registered."""
+        return await self._past(to, Range(limit, before, after, since_ms), entries_in)
+
+    async def _past(self, to: str, wanted: Range, pick: Pick[_E]) -> list[_E]:
+        address = checks.address(to)
 
         async def page(direction: int, bound: int) -> tuple[wire.Page, list[wire.Segment]]:
             header, segments = await self._ask(wire.Fetch(0, 0, address, direction, bound))
             assert isinstance(header, wire.Page)
             return header, segments
 
-        return await read(wanted, page)
+        return await read(wanted, page, pick)
+
+    # ---- people ----
 
     async def users(self) -> list[wire.Person]:
         """Everybody who is registered."""
@@ -275,56 +322,70 @@ class AsyncClient:
 
     async def members(self, room: str) -> list[wire.Person]:
         """The members of a room."""
-        return await self._people(_room(room))
-
-    async def rooms(self) -> list[wire.Room]:
-        """The public rooms."""
-        found: list[wire.Room] = []
-        after = ""
-        for _ in range(_PAGES_MAX):
-            answer, _ = await self._ask(wire.ListRooms(0, 0, after))
-            assert isinstance(answer, wire.Rooms)
-            found += answer.rooms
-            after = answer.next
-            if not after:
-                break
-        return found
+        return await self._people(checks.room(room))
 
     async def _people(self, room: str | None) -> list[wire.Person]:
-        found: list[wire.Person] = []
-        after = ""
-        for _ in range(_PAGES_MAX):
-            answer, _ = await self._ask(wire.ListPeople(0, 0, room, after))
-            assert isinstance(answer, wire.People)
-            found += answer.people
-            after = answer.next
-            if not after:
-                break
-        return found
+        found = await pages(self._ask, wire.People, lambda after: wire.ListPeople(0, 0, room, after))
+        return [person for page in found for person in page.people]
+
+    async def whois(self, nick: str | None = None) -> wire.Profile:
+        """What is known about somebody, or about oneself."""
+        answer, _ = await self._ask(wire.Whois(0, 0, "" if nick is None else checks.nick(nick)))
+        assert isinstance(answer, wire.Profile)
+        return answer
+
+    async def set_away(self, text: str) -> int:
+        """Be away, for this reason; empty: be back. The position, 0 if it was so already."""
+        return await self._act(wire.SetAway(0, 0, text))
+
+    async def set_ignored(self, nick: str, ignored: bool) -> int:
+        """Whether what somebody writes is to be passed over. It is kept with the account, and told by
+        `whois`; nothing is left out here. The position, 0 if it was so already."""
+        return await self._act(wire.SetIgnored(0, 0, checks.nick(nick), ignored))
+
+    async def change_key(self, public: str) -> int:
+        """From now on the nick belongs to the key pair with this public half (Z85). This client's key is
+        nobody's then, and the broker ends its session: close it and make one with the new key."""
+        return await self._act(wire.ChangeKey(0, 0, public))
 
     # ---- rooms ----
 
+    async def rooms(self) -> list[wire.Room]:
+        """The public rooms, and the private ones that one is a member of or invited to."""
+        found = await pages(self._ask, wire.Rooms, lambda after: wire.ListRooms(0, 0, after))
+        return [room for page in found for room in page.rooms]
+
     async def join(self, room: str) -> int:
-        """Become a member; the room is created if there is none. Returns the position of the joining, 0 for
-        one who is a member already."""
-        return await self._act(wire.Join(0, 0, _room(room)))
+        """Become a member; a public room is created if there is none. Returns the position of the joining, 0
+        for one who is a member already."""
+        return await self._act(wire.Join(0, 0, checks.room(room)))
+
+    async def create_private(self, base: str) -> str:
+        """Create a private room and become its owner. The name of the room: `base`, a plus and a number.
+        Nobody can join it but who is invited: `admin.invite_to_room`."""
+        answer, _ = await self._ask(wire.Join(0, 0, checks.room(base), private=True))
+        assert isinstance(answer, wire.Done)
+        return answer.name
 
     async def leave(self, room: str) -> int:
         """Be a member no longer. The position, 0 for one who was none."""
-        return await self._act(wire.Leave(0, 0, _room(room)))
+        return await self._act(wire.Leave(0, 0, checks.room(room)))
 
     async def set_topic(self, room: str, topic: str) -> int:
         """Set the topic. The position, 0 if it was that already."""
-        if len(topic) > limits.TOPIC_BYTES_MAX or not _is_unicode(topic):
-            raise Refused(Refusal.TOO_LARGE, f"a topic has at most {limits.TOPIC_BYTES_MAX} bytes")
-        return await self._act(wire.SetTopic(0, 0, _room(room), topic))
+        return await self._act(wire.SetTopic(0, 0, checks.room(room), checks.topic(topic)))
+
+    async def redact(self, to: str, pos: int, reason: str = "") -> int:
+        """Remove the text of the message at `pos` of a conversation: one's own, or as an operator anybody's.
+        On return it is in no file of the broker any more. The position, 0 if it was removed already."""
+        return await self._act(wire.Redact(0, 0, checks.address(to), pos, reason))
 
     async def follow(self, rooms: Iterable[str]) -> None:
         """Read exactly these rooms beyond the joined ones. New ones begin now."""
         shell = self.usable()
         if self._quiet:
             raise ConfigurationError("a quiet client reads nothing")
-        names = [_room(room) for room in rooms]
+        names = [checks.room(room) for room in rooms]
         if len(names) > limits.FOLLOWED_ROOMS_MAX:
             raise Refused(Refusal.LIMIT_REACHED, f"at most {limits.FOLLOWED_ROOMS_MAX} rooms can be followed")
         ticket, future = shell.follow(names)
@@ -332,16 +393,14 @@ class AsyncClient:
 
     # ---- waiting ----
 
-    async def _act(self, act: wire.Join | wire.Leave | wire.SetTopic) -> int:
+    async def _act(self, act: wire.Act | wire.Redact) -> int:
         answer, _ = await self._ask(act)
         assert isinstance(answer, wire.Done)
         return answer.pos
 
-    async def _ask(
-        self, request: wire.Join | wire.Leave | wire.SetTopic | wire.Fetch | wire.ListPeople | wire.ListRooms
-    ) -> Answer:
+    async def _ask(self, request: Act) -> Answer:
         shell = self.usable()
-        ticket, future = shell.ask(request)
+        ticket, future = shell.ask(checks.bounds(request))
         return await self._answered(shell, ticket, future, self._deadline())
 
     async def _answered(
@@ -367,15 +426,8 @@ class AsyncClient:
 
     def _checked(self, to: str, text: str, id: str | None) -> tuple[Shell, str]:
         shell = self.usable()
-        if not text:
-            raise ConfigurationError("an empty message cannot be sent")
-        if not text.isascii() and not _is_unicode(text):
-            raise ConfigurationError("the text has half a surrogate pair: it is no Unicode")
-        if id is not None and (len(id) > limits.KEY_CHARACTERS_MAX or _KEY.fullmatch(id) is None):
-            raise ConfigurationError(
-                f"an id has 1 to {limits.KEY_CHARACTERS_MAX} printable ASCII characters, and no ~ in front"
-            )
-        return shell, _address(to)
+        checks.message(text, id)
+        return shell, checks.address(to)
 
     def usable(self) -> Shell:
         """What does the work. Raises Closed, or what the client failed with."""
@@ -398,31 +450,17 @@ class AsyncClient:
             raise Closed("this process was forked after the client was made; make a new client")
 
 
-def _address(to: str) -> str:
-    address = to if to.startswith(("#", "@")) else f"#{to}"
-    if not 2 <= len(address) <= 1 + limits.NAME_CHARACTERS_MAX or not _is_unicode(address):
-        raise Refused(Refusal.NAME_INVALID, f"nobody and no room can be called {to[:64]!r}")
-    return address
+def _account(link: str | None, nick: str | None) -> Identity:
+    """Who comes through the control socket."""
+    if nick not in (None, wire.ACCOUNT):
+        raise ConfigurationError(f"through the control socket one is {wire.ACCOUNT}, and nobody else")
+    return Identity(find_link(Asked(link, token="")), wire.ACCOUNT)
 
 
-def _identity(link: str | Link | None, nick: str | None) -> Identity:
-    """Who and where, as far as it was given; the rest is found as the commands find it."""
-    return find(Asked(link=None if link is None else str(link), nick=nick), may_ask=False)
-
-
-def _room(name: str) -> str:
-    room = name.removeprefix("#")
-    if not 1 <= len(room) <= limits.NAME_CHARACTERS_MAX or not _is_unicode(room):
-        raise Refused(Refusal.NAME_INVALID, f"no room can be called {name[:64]!r}")
-    return room
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _invite(secret: str) -> str:
+    if len(secret) > limits.INVITE_CHARACTERS_MAX or not checks.is_unicode(secret):
+        raise ConfigurationError("that is no invite: it is the last part of a link, and has 40 characters")
+    return secret
 
 
 def _nothing() -> None:

@@ -1,12 +1,19 @@
 """The control socket of a broker, for the account that runs it: where it is, and whether to trust it."""
 
+import asyncio
+import errno
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
+from zchat.client.diagnosis import Finding
 from zchat.common import keys, places
 from zchat.common.errors import ConfigurationError
 from zchat.common.links import Link
+
+_PATH_BYTES_MAX: Final = 103  # of a Unix socket, on macOS; 107 on Linux
 
 
 def socket_of(link: Link) -> Path | None:
@@ -26,6 +33,32 @@ def socket_of(link: Link) -> Path | None:
     if not stat.S_ISSOCK(socket.st_mode) or not _is_ours(socket) or not _is_ours(directory):
         return None
     return None if directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH) else path
+
+
+def checked(path: Path) -> Path:
+    """The path in full, if a Unix socket can have it. Raises ConfigurationError."""
+    full = path.absolute()
+    if len(os.fsencode(full)) > _PATH_BYTES_MAX:
+        raise ConfigurationError(f"no socket can have a path as long as {full}: set ZCHAT_RUNTIME_DIR")
+    return full
+
+
+async def look_at(path: Path) -> Finding:
+    """What is at a control socket to which no session could be opened."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except PermissionError:
+        return Finding(
+            "unreachable", f"this account may not open {path}", "The account that runs the broker may"
+        )
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ECONNREFUSED):
+            return Finding("unreachable", f"{path} cannot be opened: {error.strerror or error}")
+        return Finding("refused", f"no broker listens at {path}", "Does it run? Start it: zchat broker")
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return Finding("there", f"something listens at {path}")
 
 
 def _is_ours(status: os.stat_result) -> bool:

@@ -3,10 +3,14 @@
 from msgspec import Struct
 
 from zchat.common.wire import (
+    Acted,
+    Entries,
     Joined,
     KeyedMessage,
     Left,
     Messages,
+    Redacted,
+    Registered,
     Segment,
     TopicSet,
 )
@@ -14,7 +18,8 @@ from zchat.common.wire import (
 
 class Message(Struct, frozen=True, gc=False):
     """A message, durable and in its place. `prev` is the position before it in its conversation, `to` the
-    recipient (`#room` or `@nick`), `id` the key that the sender chose or `~instance.counter`."""
+    recipient (`#room` or `@nick`), `id` the key that the sender chose or `~instance.counter`. An empty text
+    was removed."""
 
     pos: int
     prev: int
@@ -30,6 +35,11 @@ class Message(Struct, frozen=True, gc=False):
     def reply_to(self) -> str:
         """The address where an answer belongs: the room, or the sender of a direct message."""
         return self.to if self.to.startswith("#") else "@" + self.sender
+
+    @property
+    def redacted(self) -> bool:
+        """Its text was removed, by the sender or an operator."""
+        return not self.text
 
 
 class MemberJoined(Struct, frozen=True, gc=False):
@@ -62,6 +72,49 @@ class TopicChanged(Struct, frozen=True, gc=False):
     room: str
     nick: str
     topic: str
+
+
+class Act(Struct, frozen=True, gc=False):
+    """`actor` did what `act` names to `subject` (a nick, the id of an invite), in `room` if it is not empty,
+    until `until_ms` (wire.FOR_EVER: for ever; 0: it does not end). protocol.md, Acts, says what `act` and
+    `details` can be. The `conversation` is that of the room, that of the two, or `$`."""
+
+    pos: int
+    prev: int
+    time_ms: int
+    conversation: str
+    actor: str
+    act: str
+    room: str
+    subject: str
+    until_ms: int
+    details: str
+    reason: str
+
+
+class Redaction(Struct, frozen=True, gc=False):
+    """`nick` had the text of the message at position `of` removed, in this `conversation`."""
+
+    pos: int
+    prev: int
+    time_ms: int
+    conversation: str
+    nick: str
+    of: int
+    reason: str
+
+
+class Registration(Struct, frozen=True, gc=False):
+    """`nick` was registered with the public `key` (Z85), by the invite with this id if it is not empty. Only
+    in `$`, which administrators read."""
+
+    pos: int
+    prev: int
+    time_ms: int
+    conversation: str
+    nick: str
+    key: str
+    invite: str
 
 
 class Came(Struct, frozen=True, gc=False):
@@ -98,7 +151,8 @@ class Sent(Struct, frozen=True, gc=False):
     duplicate: bool
 
 
-Entry = Message | MemberJoined | MemberLeft | TopicChanged  # what has a position
+Entry = Message | MemberJoined | MemberLeft | TopicChanged | Act | Redaction | Registration
+"""What has a position."""
 Update = Entry | Came | Went | CaughtUp | Status
 
 
@@ -125,17 +179,33 @@ def entries_of(segment: Segment, above: int) -> list[Entry]:
                         pos, prev, time_ms, nick, to, "message", entry.key, entry.text, segment.conversation
                     )
                 )
-            elif isinstance(entry, Joined):
-                room = segment.conversation[1:]
-                found.append(MemberJoined(pos, prev, time_ms, room, entry.nick, entry.created))
-            elif isinstance(entry, Left):
-                found.append(MemberLeft(pos, prev, time_ms, segment.conversation[1:], entry.nick))
-            elif isinstance(entry, TopicSet):
-                room = segment.conversation[1:]
-                found.append(TopicChanged(pos, prev, time_ms, room, entry.nick, entry.topic))
+            else:
+                found += _of_other(entry, pos, prev, segment)
         prev = pos
         pos += 1
     return found
+
+
+def _of_other(entry: Entries, pos: int, prev: int, segment: Segment) -> list[Entry]:
+    """What is no message; none of it for what is not known here."""
+    conversation, time_ms = segment.conversation, segment.time_ms
+    match entry:
+        case Joined(nick=nick, created=created):
+            return [MemberJoined(pos, prev, time_ms, conversation[1:], nick, created)]
+        case Left(nick=nick):
+            return [MemberLeft(pos, prev, time_ms, conversation[1:], nick)]
+        case TopicSet(nick=nick, topic=topic):
+            return [TopicChanged(pos, prev, time_ms, conversation[1:], nick, topic)]
+        case Acted(nick, act, room, subject, until_ms, details, reason):
+            return [
+                Act(pos, prev, time_ms, conversation, nick, act, room, subject, until_ms, details, reason)
+            ]
+        case Redacted(nick=nick, pos=of, reason=reason):
+            return [Redaction(pos, prev, time_ms, conversation, nick, of, reason)]
+        case Registered(nick=nick, key=key, invite=invite):
+            return [Registration(pos, prev, time_ms, conversation, nick, key, invite)]
+        case _:
+            return []
 
 
 def _of_send(send: Messages, pos: int, prev: int, above: int, segment: Segment) -> list[Message]:

@@ -11,9 +11,11 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Final, NamedTuple, assert_never
 
 from zchat.client.callers import Answer, Callers, refused
+from zchat.client.control import look_at
 from zchat.client.core import effects as do
 from zchat.client.core.core import Core
 from zchat.client.core.cursors import Snapshot
@@ -49,16 +51,19 @@ _WRONG_KEYS: Final = 2  # handshakes in a row that fail before the link's key is
 
 
 class Options(NamedTuple):
-    """What a client is made with. `resume`: what was missed since `snapshot` is wanted."""
+    """What a client is made with. `resume`: what was missed since `snapshot` is wanted. `control`: a socket
+    to connect to in place of the link's address; then there is no key."""
 
     link: Link
     nick: str
-    key: KeyPair
+    key: KeyPair | None
     quiet: bool
     software: str
     snapshot: Snapshot | None
     resume: bool
     register: bool
+    invite: str
+    control: Path | None
 
 
 class Shell:
@@ -77,6 +82,7 @@ class Shell:
             snapshot=options.snapshot,
             resume=options.resume,
             register=options.register,
+            invite=options.invite,
             software=options.software,
         )
         self._sockets = Sockets(options.link.key, options.key, self._received, self.fail)
@@ -193,6 +199,9 @@ class Shell:
                 assert_never(effect)
 
     def _connect(self) -> None:
+        if self._options.control is not None:
+            self._sockets.connect_locally(self._options.control)
+            return
         host, port = self._options.link.host, self._options.link.port
         try:
             ip_address(host.partition("%")[0])
@@ -221,7 +230,8 @@ class Shell:
         self._spawn(self._diagnose(timeout))
 
     async def _diagnose(self, timeout: float) -> None:
-        self.finding = await look(self._options.link, timeout)
+        control = self._options.control
+        self.finding = await (look(self._options.link, timeout) if control is None else look_at(control))
         self._judge()
 
     def _judge(self) -> None:
@@ -240,9 +250,10 @@ class Shell:
         """What kept the client from being let in."""
         if self.refused is not None:
             return self.refused
-        link = self._options.link
-        if self.finding is None or self.finding.kind == "curve":
-            return Unreachable(f"the broker at {link.host}:{link.port} does not answer in time")
+        link, control = self._options.link, self._options.control
+        if self.finding is None or self.finding.kind in ("curve", "there"):
+            place = f"{link.host}:{link.port}" if control is None else control
+            return Unreachable(f"the broker at {place} does not answer in time")
         return self.finding.error(self._sockets.handshakes_refused > 0)
 
     # ---- sending ----
@@ -310,8 +321,7 @@ class Shell:
 
     def ask(self, request: Act) -> tuple[int, asyncio.Future[Answer]]:
         """Give a request of a user to the core."""
-        is_read = not isinstance(request, wire.Join | wire.Leave | wire.SetTopic)
-        ticket, future = self._callers.asks(is_read)
+        ticket, future = self._callers.asks(isinstance(request, wire.Fetch | wire.Question))
         self._handle(ActQueued(ticket, request))
         return ticket, future
 

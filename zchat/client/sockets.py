@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import zmq
@@ -52,7 +53,7 @@ _Socket = zmq.Socket[bytes]
 
 class Sockets:
     """Gives what comes to `received`, event by event, in the loop's thread. An exception of `received` goes
-    to `failed`.
+    to `failed`. Without a `key` nothing is encrypted: for the control socket.
 
     A descriptor of libzmq's tells that something changed, not that something is there, and using the socket
     may swallow that. So a socket is due after such a sign and after each use, and read until nothing is left.
@@ -62,12 +63,12 @@ class Sockets:
     def __init__(
         self,
         server_key: str,
-        key: KeyPair,
+        key: KeyPair | None,
         received: Callable[[Event], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self._server_key = server_key.encode()
-        self._public, self._secret = key.public.encode(), key.secret.encode()
+        self._key = key
         self._received = received
         self._failed = failed
         self._loop = asyncio.get_running_loop()
@@ -86,6 +87,13 @@ class Sockets:
 
     def connect(self, host: str, port: int) -> None:
         """Close the request socket, if there is one, and connect a new one."""
+        self._connect(f"tcp://{authority(host, port)}")
+
+    def connect_locally(self, path: Path) -> None:
+        """The same to a Unix socket."""
+        self._connect(f"ipc://{path}")
+
+    def _connect(self, endpoint: str) -> None:
         self._close_dealer(linger_ms=0)
         dealer = self._socket(zmq.DEALER)
         # The core decides about new sockets, so libzmq waits for ever. With -1, or with ZMQ_IMMEDIATE, it
@@ -94,7 +102,7 @@ class Sockets:
         self._dealer = dealer
         monitor: _Socket = dealer.get_monitor_socket(_WATCHED)
         self._monitor = monitor
-        dealer.connect(f"tcp://{authority(host, port)}")
+        dealer.connect(endpoint)
         self._watch(dealer)
         self._watch(monitor)
 
@@ -190,9 +198,10 @@ class Sockets:
         socket: _Socket = self._context.socket(kind)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.IPV6, 1)
-        socket.setsockopt(zmq.CURVE_SERVERKEY, self._server_key)
-        socket.setsockopt(zmq.CURVE_PUBLICKEY, self._public)
-        socket.setsockopt(zmq.CURVE_SECRETKEY, self._secret)
+        if self._key is not None:
+            socket.setsockopt(zmq.CURVE_SERVERKEY, self._server_key)
+            socket.setsockopt(zmq.CURVE_PUBLICKEY, self._key.public.encode())
+            socket.setsockopt(zmq.CURVE_SECRETKEY, self._key.secret.encode())
         socket.setsockopt(zmq.MAXMSGSIZE, limits.CLIENT_FRAME_BYTES_MAX)
         socket.setsockopt(zmq.HANDSHAKE_IVL, limits.HEARTBEAT_MS)
         socket.setsockopt(zmq.HEARTBEAT_IVL, limits.HEARTBEAT_MS)

@@ -8,13 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from zchat.client.administration import Administration
 from zchat.client.aio import DEFAULT_TIMEOUT, AsyncClient
-from zchat.client.messages import Message, Sent, Update
+from zchat.client.messages import Entry, Message, Sent, Update
 from zchat.client.saving import State
 from zchat.common.errors import Closed
 from zchat.common.keys import KeyPair
 from zchat.common.links import Link
-from zchat.common.wire import Person, Room
+from zchat.common.wire import Person, Profile, Room
 
 _T = TypeVar("_T")
 
@@ -29,6 +30,9 @@ class Client:
         nick: str | None = None,
         *,
         key: KeyPair | None = None,
+        token: str | None = None,
+        invite: str | None = None,
+        control: Path | None = None,
         rooms: Iterable[str] = (),
         quiet: bool = False,
         resume: bool = False,
@@ -41,6 +45,9 @@ class Client:
             link,
             nick,
             key=key,
+            token=token,
+            invite=invite,
+            control=control,
             rooms=rooms,
             quiet=quiet,
             resume=resume,
@@ -49,6 +56,7 @@ class Client:
             timeout=timeout,
             name=name,
         )
+        self.admin = Administration(self._client.admin, self._run)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -155,6 +163,18 @@ class Client:
         """See AsyncClient."""
         return self._run(self._client.history(to, limit=limit, before=before, after=after, since_ms=since_ms))
 
+    def entries(
+        self,
+        to: str,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        after: int | None = None,
+        since_ms: int | None = None,
+    ) -> list[Entry]:
+        """See AsyncClient."""
+        return self._run(self._client.entries(to, limit=limit, before=before, after=after, since_ms=since_ms))
+
     def users(self) -> list[Person]:
         """See AsyncClient."""
         return self._run(self._client.users())
@@ -162,6 +182,22 @@ class Client:
     def members(self, room: str) -> list[Person]:
         """See AsyncClient."""
         return self._run(self._client.members(room))
+
+    def whois(self, nick: str | None = None) -> Profile:
+        """See AsyncClient."""
+        return self._run(self._client.whois(nick))
+
+    def set_away(self, text: str) -> int:
+        """See AsyncClient."""
+        return self._run(self._client.set_away(text))
+
+    def set_ignored(self, nick: str, ignored: bool) -> int:
+        """See AsyncClient."""
+        return self._run(self._client.set_ignored(nick, ignored))
+
+    def change_key(self, public: str) -> int:
+        """See AsyncClient."""
+        return self._run(self._client.change_key(public))
 
     def rooms(self) -> list[Room]:
         """See AsyncClient."""
@@ -171,6 +207,10 @@ class Client:
         """See AsyncClient."""
         return self._run(self._client.join(room))
 
+    def create_private(self, base: str) -> str:
+        """See AsyncClient."""
+        return self._run(self._client.create_private(base))
+
     def leave(self, room: str) -> int:
         """See AsyncClient."""
         return self._run(self._client.leave(room))
@@ -178,6 +218,10 @@ class Client:
     def set_topic(self, room: str, topic: str) -> int:
         """See AsyncClient."""
         return self._run(self._client.set_topic(room, topic))
+
+    def redact(self, to: str, pos: int, reason: str = "") -> int:
+        """See AsyncClient."""
+        return self._run(self._client.redact(to, pos, reason))
 
     def follow(self, rooms: Iterable[str]) -> None:
         """See AsyncClient."""

@@ -7,7 +7,8 @@ from zchat.common import keys, limits, text
 from zchat.common.errors import ConfigurationError
 
 _HOST = r"\[[0-9A-Fa-f:.%a-z]+\]|[^\s/:@?#\[\]*]+"
-SECRET_CHARACTERS = 40  # of an invite: eight are its id
+SECRET_CHARACTERS = 40  # of an invite: its id, and what only its digest is known of
+_ID_CHARACTERS = 8
 _LINK = re.compile(
     rf"zchat://(?P<host>{_HOST})(?::(?P<port>[0-9]{{1,5}}))?/(?P<key>[a-zA-Z2-7]{{52}})"
     rf"(?:/(?P<secret>[a-zA-Z2-7]{{{SECRET_CHARACTERS}}}))?/?"
@@ -27,6 +28,11 @@ class Link(NamedTuple):
     def __str__(self) -> str:
         secret = f"/{self.secret}" if self.secret else ""
         return f"zchat://{authority(self.host, self.port)}/{keys.to_base32(self.key)}{secret}"
+
+    @property
+    def invite(self) -> str:
+        """The id of the invite, which is no secret; empty without one."""
+        return self.secret[:_ID_CHARACTERS]
 
     def without_secret(self) -> "Link":
         """The broker alone: what is compared, kept and shown."""

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -18,14 +19,19 @@ class FakeBroker:
     """Answers in a thread of its own, from `__enter__` to `__exit__`.
 
     While `silent` it answers nothing; `refusal` is its answer to Hello, if it is set; `received` has what
-    came.
+    came. With `control` there is a control socket at that path, too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, control: Path | None = None) -> None:
         public, secret = zmq.curve_keypair()
         self._context = zmq.Context()
         self._router = self._bound(zmq.ROUTER, secret)
         self._xpub = self._bound(zmq.XPUB, secret)
+        self._routers = [self._router]
+        if control is not None:
+            local: _Socket = self._context.socket(zmq.ROUTER)
+            local.bind(f"ipc://{control}")
+            self._routers.append(local)
         self.link = Link("127.0.0.1", _port(self._router), public.decode())
         self.silent = False
         self.refusal: Refusal | None = None
@@ -70,13 +76,14 @@ class FakeBroker:
         control: _Socket = self._context.socket(zmq.PAIR)
         control.connect("inproc://control")
         poller = zmq.Poller()
-        for socket in (self._router, self._xpub, control):
+        for socket in (*self._routers, self._xpub, control):
             poller.register(socket, zmq.POLLIN)
         while True:
             ready = dict(poller.poll())
-            if self._router in ready:
-                peer, frame = self._router.recv_multipart()
-                self._take(peer, wire.decode_request(frame))
+            for router in self._routers:
+                if router in ready:
+                    peer, frame = router.recv_multipart()
+                    self._take(router, peer, wire.decode_request(frame))
             if self._xpub in ready:
                 topic = self._xpub.recv()
                 if topic.startswith(b"\x01~") and not self.silent:
@@ -88,15 +95,15 @@ class FakeBroker:
                     break
                 header = wire.encode(wire.Deliver(self._sessions))
                 self._router.send_multipart([self._peer, header, order])
-        for socket in (self._router, self._xpub, control):
-            socket.close()
+        for socket in (*self._routers, self._xpub, control):
+            socket.close(0)
 
-    def _take(self, peer: bytes, request: wire.Request) -> None:
+    def _take(self, router: _Socket, peer: bytes, request: wire.Request) -> None:
         self.received.put(request)
         answer = None if self.silent else self._answer(request)
         if answer is not None:
             self._peer = peer
-            self._router.send_multipart([peer, wire.encode(answer)])
+            router.send_multipart([peer, wire.encode(answer)])
 
     def _answer(self, request: wire.Request) -> wire.Answer | None:
         session = self._sessions
@@ -114,8 +121,8 @@ class FakeBroker:
             case wire.KeyedSend(token=token):
                 self._pos += 1
                 return wire.Ack(session, [wire.Stored(token, self._pos, 1000, False)])
-            case wire.Join(token=token) | wire.Leave(token=token) | wire.SetTopic(token=token):
-                return wire.Done(session, token, 6)
+            case wire.Join(token=token, room=room, private=True):
+                return wire.Done(session, token, 6, f"{room}+6")
             case wire.Follow(token=token, rooms=rooms):
                 heads = [wire.Head(f"#{room}", 3, 3) for room in rooms]
                 return wire.Followed(session, token, self._pos, heads, f"nonce{token}")
@@ -130,7 +137,28 @@ class FakeBroker:
                 rooms = [wire.Room("tea" if after else "general", "", 1)]
                 return wire.Rooms(session, token, rooms, "" if after else "general")
             case _:
+                return self._answer_newer(request)
+
+    def _answer_newer(self, request: wire.Request) -> wire.Answer | None:
+        session = self._sessions
+        match request:
+            case wire.Whois(token=token, nick=nick):
+                return wire.Profile(session, token, nick or "ann", [], 1, 2, 1, True, "", 0, 0, "", [], [])
+            case wire.ListInvites(token=token, after=after):
+                invite = wire.InviteRow("b" * 8 if after else "a" * 8, "ann", "", "", 1, 9)
+                return wire.Invites(session, token, [invite], "" if after else invite.invite)
+            case wire.ListTokens(token=token, after=after):
+                row = wire.TokenRow("robot" if after else "bot", "ann", [], True, True, wire.FOR_EVER)
+                return wire.Tokens(session, token, [row], "" if after else row.nick)
+            case wire.ListSanctions(token=token, after=after):
+                sanction = wire.SanctionRow("dan" if after else "cat", wire.BAN, 9, "ann", "spam")
+                return wire.Sanctions(session, token, [sanction], "" if after else sanction.nick)
+            case wire.ListLimits(token=token):
+                return wire.Bounds(session, token, [wire.Bound("sessions_max", 8, "of a key")])
+            case wire.Hello() | wire.Bye():
                 return None
+            case _:
+                return wire.Done(session, request.token, 6)
 
     def _welcome(self, nick: str) -> wire.Welcome:
         return wire.Welcome(

@@ -230,7 +230,7 @@ async def test_lists_of_people_and_rooms(broker: BrokerProcess) -> None:
         await ann.set_topic("shelf", "of rooms")
         people = {person.nick: person.present for person in await quietly.users()}
         assert people["ann"] is True and people["quietly"] is False
-        assert await quietly.members("#shelf") == [wire.Person("ann", True)]
+        assert await quietly.members("#shelf") == [wire.Person("ann", True, role=wire.OWNER)]
         assert wire.Room("shelf", "of rooms", 1) in await quietly.rooms()
         assert quietly.joined == frozenset()
 

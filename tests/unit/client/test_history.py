@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.unit.client.play import said, segment
-from zchat.client.history import Range, read
+from zchat.client.history import Range, entries_in, messages_in, read
 from zchat.common import wire
 
 TEXTS = 20
@@ -31,7 +31,7 @@ class Pages:
 
 def positions(pages: Pages, **wanted: int | None) -> list[int]:
     what = Range(**({"limit": 50, "before": None, "after": None, "since_ms": None} | wanted))  # type: ignore[arg-type]
-    return [message.pos for message in asyncio.run(read(what, pages.page))]
+    return [message.pos for message in asyncio.run(read(what, pages.page, messages_in))]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,17 @@ def test_ranges(wanted: dict[str, int | None], expected: list[int]) -> None:
     assert positions(Pages(), **wanted) == expected
 
 
+def test_all_that_can_be_shown_or_messages_alone() -> None:
+    joined = segment("#a", 0, 1, wire.Joined("ann", True))
+
+    async def page(direction: int, bound: int) -> tuple[wire.Page, list[wire.Segment]]:
+        return wire.Page(1, 1, "#a", 0, 2), [joined, segment("#a", 1, 2, said("bob", "hi"))]
+
+    wanted = Range(9, None, None, None)
+    assert [entry.pos for entry in asyncio.run(read(wanted, page, entries_in))] == [1, 2]
+    assert [entry.pos for entry in asyncio.run(read(wanted, page, messages_in))] == [2]
+
+
 def test_no_more_pages_are_asked_for_than_needed() -> None:
     pages = Pages()
     assert len(positions(pages, limit=4)) == 4
@@ -73,4 +84,4 @@ def test_a_broker_that_repeats_a_page_does_not_hang_us() -> None:
     async def page(direction: int, bound: int) -> tuple[wire.Page, list[wire.Segment]]:
         return wire.Page(1, 1, "#a", 0, 999), LOG[:1]
 
-    assert len(asyncio.run(read(Range(9, None, 100, None), page))) == 0
+    assert len(asyncio.run(read(Range(9, None, 100, None), page, messages_in))) == 0

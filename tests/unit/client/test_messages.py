@@ -1,7 +1,16 @@
 """What a user is handed of a segment."""
 
 from tests.unit.client.play import message, said, segment
-from zchat.client.messages import MemberJoined, entries_of, positions_in, recipient
+from zchat.client.messages import (
+    Act,
+    MemberJoined,
+    Message,
+    Redaction,
+    Registration,
+    entries_of,
+    positions_in,
+    recipient,
+)
 from zchat.common import wire
 
 MIXED = segment(
@@ -28,7 +37,26 @@ def test_only_what_is_above_is_told() -> None:
 def test_acts_are_told_with_their_room() -> None:
     joined = segment("#tea", 0, 4, wire.Joined("ann", True))
     assert entries_of(joined, 0) == [MemberJoined(4, 0, 1000, "tea", "ann", True)]
-    assert entries_of(segment("$", 0, 1, wire.Registered("ann", "ann", "k" * 40)), 0) == []
+    registered = segment("$", 0, 1, wire.Registered("ann", "ann", "k" * 40, "aaaabbbb"))
+    assert entries_of(registered, 0) == [Registration(1, 0, 1000, "$", "ann", "k" * 40, "aaaabbbb")]
+
+
+def test_what_was_done_by_whom_to_whom_is_told_wherever_it_stands() -> None:
+    acted = wire.Acted("ann", "muted", "tea", "bob", 5_000, "", "spam")
+    for conversation in ("#tea", "$", "@ann,bob"):
+        told = Act(4, 3, 1000, conversation, "ann", "muted", "tea", "bob", 5_000, "", "spam")
+        assert entries_of(segment(conversation, 3, 4, acted), 0) == [told]
+    redacted = segment("#tea", 4, 5, wire.Redacted("ann", 2, "spam"))
+    assert entries_of(redacted, 0) == [Redaction(5, 4, 1000, "#tea", "ann", 2, "spam")]
+
+
+def test_a_message_without_a_text_was_removed() -> None:
+    found = entries_of(segment("#tea", 0, 1, said("bob", "", "b"), wire.KeyedMessage("ann", "k", "")), 0)
+    assert [(m.pos, m.redacted) for m in found if isinstance(m, Message)] == [
+        (1, True),
+        (2, False),
+        (3, True),
+    ]
 
 
 def test_where_an_answer_belongs() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.client.fake_broker import FakeBroker
 from tests.unit.client.play import said, segment
+from zchat.client.administration import Administration, AsyncAdministration
 from zchat.client.aio import AsyncClient
 from zchat.client.messages import CaughtUp
 from zchat.client.sync import Client
@@ -24,8 +25,14 @@ def _surface(client: type) -> set[str]:
 def test_both_surfaces_are_the_same() -> None:
     attributes = {"link", "nick", "registered"}  # set by AsyncClient, properties of Client
     assert _surface(Client) == _surface(AsyncClient) | attributes
-    for name in _surface(AsyncClient) | {"__init__"}:
-        asynchronous, synchronous = getattr(AsyncClient, name), getattr(Client, name)
+    assert _surface(Administration) == _surface(AsyncAdministration)
+    _compare(AsyncClient, Client, _surface(AsyncClient) | {"__init__"})
+    _compare(AsyncAdministration, Administration, _surface(AsyncAdministration))
+
+
+def _compare(one: type, other: type, names: set[str]) -> None:
+    for name in names:
+        asynchronous, synchronous = getattr(one, name), getattr(other, name)
         if isinstance(asynchronous, property):
             assert isinstance(synchronous, property)
             continue
@@ -45,6 +52,10 @@ def test_a_client_without_asyncio() -> None:
             assert (ann.join("tea"), ann.leave("tea"), ann.set_topic("tea", "x")) == (6, 6, 6)
             assert len(ann.users()) == len(ann.members("tea")) == len(ann.rooms()) == 2
             assert ann.history("general") == []
+            assert (ann.create_private("ops"), ann.whois("bob").nick) == ("ops+6", "bob")
+            assert (ann.set_away("tea"), ann.set_ignored("bob", True), ann.redact("tea", 5)) == (6, 6, 6)
+            assert (ann.entries("tea"), ann.change_key("k" * 40)) == ([], 6)
+            assert (ann.admin.kick("tea", "bob"), len(ann.admin.invites())) == (6, 2)
             ann.follow(["tea"])
             broker.publish(segment("@ann,bob", 0, 9, said("bob", "a", "b")))
             messages = iter(ann)

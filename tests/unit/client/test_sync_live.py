@@ -73,7 +73,7 @@ def test_rooms_and_people(broker: BrokerProcess) -> None:
         assert ann.join("den") > 0
         joined = next(u for u in ann.updates() if isinstance(u, MemberJoined) and u.nick == "ann")
         assert joined.room == "den"
-        assert ann.members("den") == [wire.Person("ann", True), wire.Person("bob", True)]
+        assert ann.members("den") == [wire.Person("ann", True), wire.Person("bob", True, role=wire.OWNER)]
         assert wire.Room("den", "t", 2) in ann.rooms()
         assert wire.Person("bob", True) in ann.users()
         assert bob.leave("den") > 0

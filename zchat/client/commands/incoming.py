@@ -4,7 +4,17 @@ from collections.abc import AsyncIterator
 
 from zchat.client.commands.chat import Front
 from zchat.client.commands.missed import Missed
-from zchat.client.messages import Came, CaughtUp, Message, Status, Update, Went
+from zchat.client.messages import (
+    Act,
+    Came,
+    CaughtUp,
+    Message,
+    Redaction,
+    Registration,
+    Status,
+    Update,
+    Went,
+)
 
 _AWAY = "; what you type is kept, and sent when it is back"
 
@@ -44,6 +54,8 @@ class Incoming:
             case Came(nick=nick) | Went(nick=nick):
                 if nick != self._nick:  # nobody has to hear of their own coming
                     await self._front.show(update)
+            case Act() | Redaction() | Registration():
+                pass
             case _:
                 if self._everything or not self._missed.holding:  # of what was missed the messages are enough
                     await self._front.show(update)

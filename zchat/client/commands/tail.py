@@ -17,7 +17,17 @@ from zchat.client.commands.running import first_of, run
 from zchat.client.commands.times import SINCE
 from zchat.client.cursorfile import CursorFile, cursor_of
 from zchat.client.identity import Identity
-from zchat.client.messages import Came, CaughtUp, Message, Status, Update, Went
+from zchat.client.messages import (
+    Act,
+    Came,
+    CaughtUp,
+    Message,
+    Redaction,
+    Registration,
+    Status,
+    Update,
+    Went,
+)
 from zchat.common.errors import No, WaitedLongEnough
 from zchat.common.text import say
 
@@ -213,6 +223,8 @@ class _Tail:
             case Came() | Went():
                 if self._wanted.events and not self._wanted.chosen.addresses:
                     await self._print(notice_json(update) if self._wanted.as_json else notice_text(update))
+            case Act() | Redaction() | Registration():
+                pass
             case _:
                 if self._wanted.events and self._wanted.chosen.holds_room(update.room):
                     if self._cursor is not None:

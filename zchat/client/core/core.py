@@ -53,7 +53,8 @@ class Core:
 
     `instance` identifies this process to the broker, `jitter` gives numbers from 0 to 1: both come from the
     shell, for a core draws no numbers. `snapshot` and `resume`: see Reading. A `quiet` client reads nothing
-    by itself and is not shown as present. `register`: a nick that is free is to be registered.
+    by itself and is not shown as present. `register`: a nick that is free is to be registered. `invite` is
+    the secret of an invite, or empty; it is shown until the first Welcome.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Core:
         snapshot: Snapshot | None = None,
         resume: bool = False,
         register: bool = True,
+        invite: str = "",
         software: str = "",
     ) -> None:
         tokens = count(1)
@@ -75,6 +77,7 @@ class Core:
         self._quiet = quiet
         self._software = software
         self._register = register
+        self._invite = invite
         self._session = Session(jitter)
         self._requests = Requests(tokens)
         self._reception = Reception(self._session, tokens, quiet=quiet, snapshot=snapshot, resume=resume)
@@ -201,6 +204,7 @@ class Core:
             self._quiet,
             self._software,
             self._register,
+            self._invite,
         )
         return [Transmit(hello)]
 
@@ -233,6 +237,9 @@ class Core:
     def _welcome(self, welcome: wire.Welcome, now_ms: int) -> list[Effect]:
         if not self._session.welcomed(welcome, now_ms):
             return []
+        self._invite = (
+            ""  # it let us in; shown again, it would also let us into a room that we were put out of
+        )
         if self._reception.is_ahead_of(welcome):
             return self._replaced(welcome, now_ms)
         effects: list[Effect] = [Greet(welcome)]
