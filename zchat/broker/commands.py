@@ -1,5 +1,6 @@
 """`zchat broker`: run a broker."""
 
+import difflib
 import ipaddress
 import logging
 import os
@@ -8,6 +9,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
@@ -16,13 +18,25 @@ from zchat.common import limits, links, settings
 from zchat.common.errors import CannotStart, ConfigurationError
 from zchat.common.text import say
 
+if TYPE_CHECKING:
+    from zchat.broker.connections import ConnectionLimits
+    from zchat.broker.core.limits import Limits
+    from zchat.common.keys import KeyPair
+
 _HOST = "127.0.0.1"
 _PORT_MAX = 65534
+_MOST = {
+    "joined_rooms_max": limits.JOINED_ROOMS_MAX,
+    "ignored_max": limits.IGNORED_MAX,
+    "timeout_ms": 3_600_000,
+    "heartbeat_ms": 3_600_000,
+}  # of what the protocol, or reason, bounds
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LEVEL_OF_EVENT = {
     "storage_error": logging.ERROR,
     "storage_failed": logging.ERROR,
     "cut": logging.WARNING,
+    "no_control_socket": logging.WARNING,
     "refused": logging.WARNING,
 }
 
@@ -47,6 +61,11 @@ Examples:
     "--advertise", metavar="HOST[:PORT]", help="What the join link says, when not where it listens.",
 )  # fmt: skip
 @click.option(
+    "--registration", type=click.Choice(["open", "invite"]),
+    help="Who may register: anyone with the link, or who is invited. If not given: open while it listens at "
+    "this machine only.",
+)  # fmt: skip
+@click.option(
     "--data-dir", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
     help="Key, database and link (ZCHAT_DATA_DIR, and broker in it).",
 )  # fmt: skip
@@ -62,6 +81,7 @@ def broker(
     host: str | None,
     port: int | None,
     advertise: str | None,
+    registration: str | None,
     data_dir: Path | None,
     log_level: str,
     log_file: Path | None,
@@ -83,6 +103,8 @@ def broker(
     directory = Directory(data_dir or settings.broker_dir())
     key = directory.key()
     link, guessed = _link(address, port, advertised, key.public)
+    registration = registration or settings.broker().registration or _registration(address)
+    broker_limits, connection_limits = _limits(registration == "invite")
     _allow_many_connections()
 
     def say_ready() -> None:
@@ -91,7 +113,7 @@ def broker(
         except OSError as error:
             log.warning("link_not_kept why=%r", error.strerror)
         click.echo(str(link))
-        _say_who_gets_in(address, guessed)
+        _say_who_gets_in(registration, guessed)
         log.info("started at=%s", links.authority(address, port))
 
     store = SqliteStore(directory.database)
@@ -103,6 +125,9 @@ def broker(
         software=f"zchat/{__version__}",
         log=lambda event, details: log.log(_LEVEL_OF_EVENT.get(event, logging.INFO), "%s %s", event, details),
         ready=say_ready,
+        control=_control(key),
+        broker_limits=broker_limits,
+        connection_limits=connection_limits,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
@@ -191,12 +216,49 @@ def _guess() -> str:
             return socket.gethostname()
 
 
-def _say_who_gets_in(address: str, guessed: bool) -> None:
-    if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
-        return
-    say("listening beyond this machine: anyone with the link can register.")
+def _registration(address: str) -> str:
+    """Who may register when nobody said it: whoever can reach the broker, while that is this machine only."""
+    return "open" if ipaddress.ip_address(address.partition("%")[0]).is_loopback else "invite"
+
+
+def _say_who_gets_in(registration: str, guessed: bool) -> None:
+    if registration == "invite":
+        say("by invite only: zchat invite prints a link that lets somebody in (--registration invite)")
+    else:
+        say("open: anyone with the link can register (--registration open)")
     if guessed:
         say("the host in the link is a guess; --advertise HOST says which.")
+
+
+def _limits(invite_only: bool) -> "tuple[Limits, ConnectionLimits]":
+    """The limits that the settings change. Raises ConfigurationError for one that does not exist, or is above
+    what the protocol has room for."""
+    from zchat.broker.connections import ConnectionLimits
+    from zchat.broker.core.limits import Limits
+
+    chosen = settings.broker().limits or {}
+    known = [name for name in (*Limits._fields, *ConnectionLimits._fields) if name != "invite_only"]
+    for name, value in chosen.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            meant = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}"
+            raise ConfigurationError(f"[broker.limits] has no setting {name}. {meant}")
+        if value > _MOST.get(name, value):
+            raise ConfigurationError(f"[broker.limits] {name} is at most {_MOST[name]}")
+    own = {name: value for name, value in chosen.items() if name in Limits._fields}
+    others = {name: value for name, value in chosen.items() if name not in Limits._fields}
+    return Limits(**own, invite_only=invite_only), ConnectionLimits(**others)
+
+
+def _control(key: "KeyPair") -> Path | None:
+    """Where to listen to this account, if there is a place for that."""
+    from zchat.common import keys, places
+
+    try:
+        return places.control_socket(keys.to_base32(key.public)) if os.name == "posix" else None
+    except ConfigurationError as error:
+        say(str(error))
+        return None
 
 
 def _allow_many_connections() -> None:

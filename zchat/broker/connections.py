@@ -38,6 +38,23 @@ class ConnectionLimits(NamedTuple):
         )
 
 
+CONNECTION_MEANINGS: Final = {
+    "connections_max": "connections at once; two for each session",
+    "connections_per_key_max": "connections of one key that was let in",
+    "unadmitted_max": "connections over which nobody was let in yet, at once",
+    "unadmitted_per_address_max": "such connections of one IPv4 address or IPv6 network (/64)",
+    "unadmitted_ms_max": "ms until somebody is let in over a connection",
+    "unadmitted_patience_ms": "ms after which such a connection gives way, when there are too many",
+    "unadmitted_requests_max": "requests of a connection until somebody is let in",
+    "subscriptions_max": "subscriptions that one connection asks for, ever",
+    "malformed_max": "requests of one connection that cannot be read",
+    "unreadable_bytes_max": "bytes of one connection without a readable message, and besides:",
+    "unreadable_bytes_per_second": "such bytes for each second of its life",
+    "shut_out_ms": "ms for which a key that was cut for abuse is not admitted again",
+    "shut_out_keys_max": "keys that are shut out at once",
+}  # of what each is, with its unit
+
+
 class _Connection:
     __slots__ = (
         "address",

@@ -6,11 +6,12 @@ import socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, assert_never
 
 import zmq
 
-from zchat.broker.connections import ConnectionLimits
+from zchat.broker.connections import CONNECTION_MEANINGS, ConnectionLimits
 from zchat.broker.core.context import Effect
 from zchat.broker.core.core import Core, Event
 from zchat.broker.core.effects import (
@@ -32,7 +33,7 @@ from zchat.broker.core.events import (
     Stopping,
     Subscribed,
 )
-from zchat.broker.core.limits import Limits
+from zchat.broker.core.limits import Limits, told
 from zchat.broker.core.port import (
     Append,
     Failed,
@@ -55,11 +56,13 @@ from zchat.common.keys import KeyPair
 REQUESTS_PER_TURN: Final = 256  # read before the loop looks at anything else
 REQUEST_BYTES_PER_TURN: Final = 1024 * 1024
 SUBSCRIPTIONS_PER_TURN: Final = 1_000
+CONTROL: Final = b"@"  # before the routing ids of the control socket; those of ROUTER begin with a zero byte
 STOP_SECONDS_MAX: Final = 5  # for what was read before the broker was told to stop
 
 
 class Server:
-    """One broker on two ports. `log` gets one line for each event; `ready` is called when it serves.
+    """One broker on two ports, and with `control` on a Unix socket at that path for the account that runs it.
+    `log` gets one line for each event; `ready` is called when it serves.
 
     Raises CannotStart when a port is in use or the address is not of this machine. All methods but `stop` are
     for one thread.
@@ -75,6 +78,7 @@ class Server:
         software: str,
         log: Callable[[str, str], None],
         ready: Callable[[], None],
+        control: Path | None = None,
         broker_limits: Limits | None = None,
         connection_limits: ConnectionLimits | None = None,
     ) -> None:
@@ -85,10 +89,12 @@ class Server:
         # when it may have something to read: after such a sign, after a send, and until it was read empty.
         self._router_due = self._xpub_due = True
         self._router_watched = False
-        self._sockets = Sockets(key, host, port)
-        self._guard = Guard(self._sockets, connection_limits or ConnectionLimits(), log)
+        self._sockets = _sockets(key, host, port, control, log)
+        connection_limits = connection_limits or ConnectionLimits()
+        self._guard = Guard(self._sockets, connection_limits, log)
         self._connections = self._guard.connections
         self._router, self._xpub = self._sockets.router, self._sockets.xpub
+        self._control, self._control_due = self._sockets.control, True
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
         self._wake_write.setblocking(False)
@@ -99,14 +105,17 @@ class Server:
             nonce_prefix=secrets.token_hex(8),
             xpub_port=port + 1,
             software=software,
+            more_limits=told(connection_limits, CONNECTION_MEANINGS),
         )
         self._router_descriptor = int(self._router.getsockopt(zmq.FD))
         self._xpub_descriptor = int(self._xpub.getsockopt(zmq.FD))
         self._rare = {int(rare.getsockopt(zmq.FD)) for rare in self._sockets.rare}
         self._poll = select.poll()
         self._poll.register(self._router_descriptor, 0)
+        self._control_descriptor = int(self._control.getsockopt(zmq.FD))
         for descriptor in (
             self._xpub_descriptor,
+            self._control_descriptor,
             *self._rare,
             self._threads.fileno(),
             self._wake_read.fileno(),
@@ -156,6 +165,9 @@ class Server:
             self._read_xpub()
         if self._router_due and self._core.accepting:
             self._read_router()
+        self._control_due = self._control_due or self._control_descriptor in ready
+        if self._control_due and self._core.accepting:
+            self._read_control()
         if self._guard.lost and not self._router_due:  # after what they had still said
             lost, self._guard.lost = self._guard.lost, []
             for peer in lost:
@@ -163,7 +175,7 @@ class Server:
         self._tell_time()
 
     def _timeout_ms(self, accepting: bool) -> int:
-        if self._xpub_due or (self._router_due and accepting):
+        if self._xpub_due or ((self._router_due or self._control_due) and accepting):
             return 0
         if self._stopped_at is not None:
             return 10
@@ -246,6 +258,25 @@ class Server:
             abusive = surplus or too_many or not peer.startswith(b"\0")
             self._handle(MalformedReceived(peer, key, str(error), abusive))
 
+    def _read_control(self) -> None:
+        """One turn of requests of the account that runs the broker, which come without a key."""
+        requests: list[Request] = []
+        while len(requests) < REQUESTS_PER_TURN:
+            try:
+                frames = self._control.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                self._control_due = False
+                break
+            peer, frame = CONTROL + frames[0], frames[-1]
+            try:
+                if len(frames) > 2:
+                    raise wire.Malformed("a request is one frame")
+                requests.append(Request(peer, "", wire.decode_request(frame), len(frame)))
+            except wire.Malformed as error:
+                self._handle(MalformedReceived(peer, "", str(error), False))
+        if requests:
+            self._handle(Received(requests))
+
     def _read_xpub(self) -> None:
         """Subscriptions, each decided on before the next one is read: approval means the one read last."""
         for _ in range(SUBSCRIPTIONS_PER_TURN):
@@ -312,10 +343,14 @@ class Server:
 
     def _transmit(self, peer: bytes, frames: tuple[bytes, ...], lost: list[bytes]) -> None:
         """Send without waiting. A peer whose queue is full gets nothing now, and asks for it later."""
-        send = self._router.send
-        self._router_due = True  # libzmq may have taken in what came meanwhile, without a sign
+        if peer.startswith(CONTROL):
+            send, identity = self._control.send, peer[len(CONTROL) :]
+            self._control_due = True
+        else:
+            send, identity = self._router.send, peer
+            self._router_due = True  # libzmq may have taken in what came meanwhile, without a sign
         try:
-            send(peer, zmq.SNDMORE | zmq.DONTWAIT)
+            send(identity, zmq.SNDMORE | zmq.DONTWAIT)
             for frame in frames[:-1]:
                 send(frame, zmq.SNDMORE | zmq.DONTWAIT)
             send(frames[-1], zmq.DONTWAIT)
@@ -333,6 +368,17 @@ class Server:
             self._sockets.close()
             self._wake_read.close()
             self._wake_write.close()
+
+
+def _sockets(
+    key: KeyPair, host: str, port: int, control: Path | None, log: Callable[[str, str], None]
+) -> Sockets:
+    """The sockets; without the one for control, when that cannot be."""
+    try:
+        return Sockets(key, host, port, control)
+    except OSError as error:
+        log("no_control_socket", f"at={control} why={error.strerror!r}")
+        return Sockets(key, host, port)
 
 
 def _now_ms() -> int:

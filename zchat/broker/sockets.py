@@ -1,9 +1,12 @@
 """The broker's sockets: how they are made and bound, and who is admitted to them."""
 
+import errno
 import os
+import stat
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import zmq
@@ -28,12 +31,14 @@ _ZAP_ADDRESS: Final = "inproc://zeromq.zap.01"
 
 
 class Sockets:
-    """ROUTER on `port`, XPUB on the next one, the ZAP handler, and a monitor for each of the two.
+    """ROUTER on `port`, XPUB on the next one, the ZAP handler, and a monitor for each of the two; and where
+    `control` is a path, a ROUTER without encryption on a Unix socket there, for this account alone.
 
-    Raises CannotStart when a port is in use or the address is not of this machine.
+    Raises CannotStart when a port is in use or the address is not of this machine, and OSError when there can
+    be no socket at that path.
     """
 
-    def __init__(self, key: KeyPair, host: str, port: int) -> None:
+    def __init__(self, key: KeyPair, host: str, port: int, control: Path | None = None) -> None:
         self._context = zmq.Context()
         self.zap = self._context.socket(zmq.REP)
         self.zap.bind(_ZAP_ADDRESS)  # before the others: with no handler everybody would be admitted
@@ -45,10 +50,14 @@ class Sockets:
             port + offset: served.get_monitor_socket(MONITORED)
             for offset, served in enumerate((self.router, self.xpub))
         }
+        self.control = self._context.socket(zmq.ROUTER)
+        self._control_path = control
         try:
             _bind(self.router, host, port)
             _bind(self.xpub, host, port + 1)
-        except CannotStart:
+            if control is not None:
+                self._bind_control(control)
+        except (CannotStart, OSError):
             self.close()
             raise
 
@@ -91,8 +100,24 @@ class Sockets:
             served.close()
         for monitor in self._monitors.values():
             monitor.close(0)
+        self.control.close(LINGER_MS)
+        if self._control_path is not None:
+            self._control_path.unlink(missing_ok=True)
         self.zap.close(0)
         self._context.term()
+
+    def _bind_control(self, path: Path) -> None:
+        """Only this account may open it: the file has no moment in which others could."""
+        _set(self.control, ROUTER_RECEIVE_MARK, limits.ROUTER_FRAME_BYTES_MAX)
+        self.control.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        _make_private(path.parent)
+        mask = os.umask(0o177)
+        try:
+            self.control.bind(f"ipc://{path}")
+        except zmq.ZMQError as error:
+            raise OSError(error.errno, os.strerror(error.errno or 0)) from None
+        finally:
+            os.umask(mask)
 
     def _served(
         self, kind: int, key: KeyPair, receive_mark: int, frame_bytes_max: int
@@ -100,23 +125,35 @@ class Sockets:
         made = self._context.socket(kind)
         made.setsockopt(zmq.CURVE_SECRETKEY, key.secret.encode())
         made.setsockopt(zmq.ZAP_DOMAIN, b"zchat")
-        options = {
-            zmq.CURVE_SERVER: 1,
-            zmq.ZAP_ENFORCE_DOMAIN: 1,
-            zmq.LINGER: LINGER_MS,
-            zmq.MAXMSGSIZE: frame_bytes_max,
-            zmq.RCVHWM: receive_mark,
-            zmq.SNDHWM: SEND_MARK,
-            zmq.BACKLOG: BACKLOG,
-            zmq.IPV6: 1,
-            zmq.HANDSHAKE_IVL: HANDSHAKE_MS_MAX,
-            zmq.HEARTBEAT_IVL: limits.HEARTBEAT_MS,
-            zmq.HEARTBEAT_TIMEOUT: limits.SESSION_TIMEOUT_MS,
-            zmq.HEARTBEAT_TTL: limits.SESSION_TIMEOUT_MS,
-        }
-        for option, value in options.items():
-            made.setsockopt(option, value)
+        made.setsockopt(zmq.CURVE_SERVER, 1)
+        made.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        _set(made, receive_mark, frame_bytes_max)
         return made
+
+
+def _set(made: "zmq.Socket[bytes]", receive_mark: int, frame_bytes_max: int) -> None:
+    options = {
+        zmq.LINGER: LINGER_MS,
+        zmq.MAXMSGSIZE: frame_bytes_max,
+        zmq.RCVHWM: receive_mark,
+        zmq.SNDHWM: SEND_MARK,
+        zmq.BACKLOG: BACKLOG,
+        zmq.IPV6: 1,
+        zmq.HANDSHAKE_IVL: HANDSHAKE_MS_MAX,
+        zmq.HEARTBEAT_IVL: limits.HEARTBEAT_MS,
+        zmq.HEARTBEAT_TIMEOUT: limits.SESSION_TIMEOUT_MS,
+        zmq.HEARTBEAT_TTL: limits.SESSION_TIMEOUT_MS,
+    }
+    for option, value in options.items():
+        made.setsockopt(option, value)
+
+
+def _make_private(directory: Path) -> None:
+    """Make the directory, or see that nobody else can put anything into it. Raises OSError."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = directory.stat()
+    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o022:
+        raise PermissionError(errno.EPERM, f"{directory} is not this account's alone. Mend it: chmod 700")
 
 
 def _bind(served: "zmq.Socket[bytes]", host: str, port: int) -> None:

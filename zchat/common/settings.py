@@ -13,6 +13,7 @@ from zchat.common import files, places
 from zchat.common.errors import ConfigurationError
 
 SECONDS_MAX = 1e9  # thirty years; infinity is no number to wait for, 0 is
+Registration = Literal["open", "invite"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -27,13 +28,15 @@ class ClientSettings(Struct, frozen=True):
 
 
 class BrokerSettings(Struct, frozen=True):
-    """Section `[broker]`. `listen` is HOST:PORT."""
+    """Section `[broker]`. `listen` is HOST:PORT, `limits` the section `[broker.limits]`."""
 
     listen: str | None = None
     advertise: str | None = None
     data_dir: str | None = None
     log_level: LogLevel | None = None
     log_file: str | None = None
+    registration: Registration | None = None
+    limits: dict[str, Annotated[int, Meta(ge=1, lt=2**53)]] | None = None
 
 
 class Settings(NamedTuple):
@@ -44,7 +47,12 @@ class Settings(NamedTuple):
 
 
 _SECTIONS: dict[str, type[Struct]] = {"client": ClientSettings, "broker": BrokerSettings}
-_WANTED = {"timeout": "a number of seconds, 0 for ever", "log_level": "debug, info, warning or error"}
+_WANTED = {
+    "timeout": "a number of seconds, 0 for ever",
+    "log_level": "debug, info, warning or error",
+    "registration": "open or invite",
+    "limits": "a section of its own, [broker.limits], with whole numbers from 1 on",
+}
 
 
 def client() -> ClientSettings:

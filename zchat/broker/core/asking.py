@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final, assert_never
 
 from zchat.broker.core.context import Context
-from zchat.broker.core.limits import MEANINGS
+from zchat.broker.core.limits import MEANINGS, told
 from zchat.broker.core.sessions import Session
 from zchat.broker.core.state import Denied, User
 from zchat.common import limits, wire
@@ -248,8 +248,5 @@ class Asking:
 
     def _limits(self, session: Session, request: wire.ListLimits) -> wire.Bounds:
         self._check_administrator(session)
-        limits_now = self._context.limits
-        rows = [
-            wire.Bound(name, int(getattr(limits_now, name)), MEANINGS[name]) for name in limits_now._fields
-        ]
+        rows = [*told(self._context.limits, MEANINGS), *self._context.more_limits]
         return wire.Bounds(session.number, request.token, rows)

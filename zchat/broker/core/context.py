@@ -1,5 +1,7 @@
 """What the parts of the core share: the sessions, the log, the time, and the effects of the present event."""
 
+from collections.abc import Sequence
+
 from zchat.broker.core.effects import Log as LogLine
 from zchat.broker.core.effects import NetworkEffect, Transmit
 from zchat.broker.core.limits import Limits
@@ -20,7 +22,15 @@ _UNREMARKABLE = (Refusal.NOT_GREETED, Refusal.OUT_OF_ORDER)  # part of every rec
 class Context:
     """One broker. `now_ms` is that of the event in hand."""
 
-    def __init__(self, limits: Limits, sessions: Sessions, xpub_port: int, software: str) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        sessions: Sessions,
+        xpub_port: int,
+        software: str,
+        more_limits: Sequence[wire.Bound],
+    ) -> None:
+        self.more_limits = more_limits
         self.limits = limits
         self.sessions = sessions
         self.xpub_port = xpub_port

@@ -1,6 +1,6 @@
 """The broker's core: events in, effects out. What it does with each kind of event, and when it wants time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
 
 from zchat.broker.core.acts import Change, Cutoff, Settled
@@ -52,13 +52,21 @@ class Core:
     shell is to do, in order; `deadline_ms` is when it wants an Elapsed at the latest.
 
     `first_session` and `nonce_prefix` come from the shell, for a core draws no numbers; `xpub_port` and
-    `software` are told in the Welcome.
+    `software` are told in the Welcome, `more_limits` with the others.
     """
 
     def __init__(
-        self, limits: Limits, *, first_session: int, nonce_prefix: str, xpub_port: int, software: str
+        self,
+        limits: Limits,
+        *,
+        first_session: int,
+        nonce_prefix: str,
+        xpub_port: int,
+        software: str,
+        more_limits: Sequence[wire.Bound] = (),
     ) -> None:
-        self._context = Context(limits, Sessions(first_session, nonce_prefix), xpub_port, software)
+        sessions = Sessions(first_session, nonce_prefix)
+        self._context = Context(limits, sessions, xpub_port, software, more_limits)
         self._greeting = Greeting(self._context)
         self._sending = Sending(self._context)
         self._reading = Reading(self._context)

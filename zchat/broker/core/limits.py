@@ -1,8 +1,10 @@
 """The limits of the broker alone, each with its unit in its name; common/limits.py has those of the wire."""
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from zchat.common import limits as wire_limits
+from zchat.common import wire
 
 
 class Limits(NamedTuple):
@@ -32,6 +34,11 @@ class Limits(NamedTuple):
     greetings_per_second: int = 50
     greetings_burst: int = 2_000
     probe_interval_ms: int = 1_000
+
+
+def told(values: Any, meanings: Mapping[str, str]) -> list[wire.Bound]:
+    """The fields of a tuple of limits as they are told to administrators."""
+    return [wire.Bound(name, int(getattr(values, name)), meaning) for name, meaning in meanings.items()]
 
 
 MEANINGS: Final = {

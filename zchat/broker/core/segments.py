@@ -1,6 +1,6 @@
 """Segments in the making: entries grouped by conversation, numbered, linked and encoded once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -11,6 +11,7 @@ from zchat.broker.core.state import State
 from zchat.common import limits, wire
 
 _encode: Final = msgspec.msgpack.Encoder().encode
+_decode_array: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
 _HEADER_BYTES_MAX: Final = 256  # of a segment, beside its entries: a conversation, five integers, marks
 
 
@@ -86,3 +87,36 @@ def _parts(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
         part.append(draft)
     if part:
         yield part
+
+
+def redacted(frame: bytes, pos: int) -> bytes:
+    """The segment with an empty text at position `pos`, all else as it was, also what a newer broker put
+    beside it. The frame itself when there is no text: the position is outside, of no message, or redacted
+    already. Raises wire.Malformed for bytes that are no segment. protocol.md, Segments."""
+    segment = wire.decode_segment(frame)
+    first = segment.first
+    for number, entry in enumerate(segment.entries):
+        texts = _texts(entry)
+        if first <= pos < first + len(texts) and texts[pos - first]:
+            within = [pos - first] if isinstance(entry, wire.Messages) else []
+            return _emptied(frame, [_ENTRIES, number, _text_field(entry), *within])
+        first += max(1, len(texts))
+    return frame
+
+
+def _texts(entry: wire.Entries) -> Sequence[str]:
+    match entry:
+        case wire.Messages(texts=texts):
+            return texts
+        case wire.KeyedMessage(text=text):
+            return (text,)
+    return ()
+
+
+def _emptied(value: bytes, path: Sequence[int]) -> bytes:
+    """Nested MessagePack arrays with an empty string where the path of indexes leads."""
+    if not path:
+        return _encode("")
+    items = _decode_array(value)
+    items[path[0]] = msgspec.Raw(_emptied(items[path[0]], path[1:]))
+    return _encode(items)

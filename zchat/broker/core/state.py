@@ -248,7 +248,9 @@ class State:
 
     # ---- changing ----
 
-    def add_user(self, nick: str, folded: str, key: str, since: int, since_ms: int = 0, maker: str = "") -> None:
+    def add_user(
+        self, nick: str, folded: str, key: str, since: int, since_ms: int = 0, maker: str = ""
+    ) -> None:
         """Register a nick with its first key; `maker` made it, if it is a bot."""
         self.users[nick] = User(nick, folded, since, since_ms, maker)
         self._nick_of_folded[folded] = nick
