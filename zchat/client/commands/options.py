@@ -86,6 +86,7 @@ async def session(
         who.link,
         who.nick,
         key=who.key(),
+        invite=who.invite,
         rooms=rooms,
         quiet=quiet,
         state=state,
