@@ -13,7 +13,7 @@ from zchat.common.settings import BrokerSettings, ClientSettings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "settings.md").read_text()
-DIRECTORIES = {"ZCHAT_CONFIG_DIR", "ZCHAT_STATE_DIR", "ZCHAT_DATA_DIR"}
+DIRECTORIES = {"ZCHAT_CONFIG_DIR", "ZCHAT_STATE_DIR", "ZCHAT_DATA_DIR", "ZCHAT_RUNTIME_DIR"}
 SECTIONS = {"client": ClientSettings, "broker": BrokerSettings}
 
 

@@ -172,7 +172,9 @@ def test_lists(ann: Client, bob: Client) -> None:
     assert wire.Room(name, "topic", 1) in ann.answer(wire.Rooms).rooms
     assert wire.Room(name, "topic", 1) not in ann.answer(wire.Rooms).rooms
     bob.say(wire.ListPeople(bob.session, 4, name.upper(), ""))
-    assert bob.answer(wire.People) == wire.People(bob.session, 4, [wire.Person(ann.nick, True)], "")
+    assert bob.answer(wire.People) == wire.People(
+        bob.session, 4, [wire.Person(ann.nick, True, role=wire.OWNER)], ""
+    )
     ann.say(wire.Bye(ann.session))
     bob.say(wire.ListPeople(bob.session, 5, None, ""))
     people = bob.answer(wire.People).people

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import stat
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,7 +11,7 @@ from typing import Final
 import zmq
 from zmq.utils import z85
 
-from zchat.common import limits
+from zchat.common import limits, places
 from zchat.common.errors import CannotStart
 from zchat.common.keys import KeyPair
 from zchat.common.links import authority
@@ -149,11 +148,10 @@ def _set(made: "zmq.Socket[bytes]", receive_mark: int, frame_bytes_max: int) -> 
 
 
 def _make_private(directory: Path) -> None:
-    """Make the directory, or see that nobody else can put anything into it. Raises OSError."""
+    """Make the directory, and see that nobody else can put anything into it. Raises OSError."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = directory.stat()
-    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o022:
-        raise PermissionError(errno.EPERM, f"{directory} is not this account's alone. Mend it: chmod 700")
+    if not places.is_ours(directory):
+        raise PermissionError(errno.EPERM, f"others can write to {directory}, or to one that it is in")
 
 
 def _bind(served: "zmq.Socket[bytes]", host: str, port: int) -> None:

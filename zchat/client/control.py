@@ -27,12 +27,11 @@ def socket_of(link: Link) -> Path | None:
         return None
     try:
         path = places.control_socket(keys.to_base32(link.key))
-        socket, directory = path.lstat(), path.parent.stat()
+        socket = path.lstat()
+        is_ours = socket.st_uid in (os.geteuid(), 0) and places.is_ours(path.parent)
     except (OSError, ConfigurationError):
         return None
-    if not stat.S_ISSOCK(socket.st_mode) or not _is_ours(socket) or not _is_ours(directory):
-        return None
-    return None if directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH) else path
+    return path if is_ours and stat.S_ISSOCK(socket.st_mode) else None
 
 
 def checked(path: Path) -> Path:
@@ -59,7 +58,3 @@ async def look_at(path: Path) -> Finding:
     with suppress(OSError):
         await writer.wait_closed()
     return Finding("there", f"something listens at {path}")
-
-
-def _is_ours(status: os.stat_result) -> bool:
-    return status.st_uid in (os.geteuid(), 0)

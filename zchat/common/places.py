@@ -1,6 +1,7 @@
 """Where files are kept: the directories for settings, state, data and sockets, and what lies in them."""
 
 import os
+import stat
 from pathlib import Path
 
 from zchat.common.errors import ConfigurationError
@@ -55,6 +56,21 @@ def control_socket(broker: str) -> Path:
     """Where the broker with this key (base32) listens to the account that runs it. The name is short: a path
     of a Unix socket has at most 107 bytes."""
     return runtime_dir() / f"{broker[:16]}.sock"
+
+
+def is_ours(directory: Path) -> bool:
+    """Whether only this account, and root, can put anything into a directory, or another one in its place.
+    That is so when each directory on the way there is theirs, and others can write into none of them, unless
+    it is one like /tmp where nobody moves what is another's. Raises OSError."""
+    whole = directory.absolute()
+    for place in (whole, *whole.parents):
+        found = place.stat()
+        writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if found.st_uid not in (os.geteuid(), 0) or (
+            writable and (place == whole or not found.st_mode & stat.S_ISVTX)
+        ):
+            return False
+    return True
 
 
 def settings_file() -> Path:
