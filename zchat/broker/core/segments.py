@@ -12,6 +12,9 @@ from zchat.common import limits, wire
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode_array: Final = msgspec.msgpack.Decoder(list[msgspec.Raw]).decode
+_ENTRIES: Final = wire.Segment.__struct_fields__.index("entries")
+_TEXTS: Final = 1 + wire.Messages.__struct_fields__.index("texts")  # behind the tag
+_TEXT: Final = 1 + wire.KeyedMessage.__struct_fields__.index("text")
 _HEADER_BYTES_MAX: Final = 256  # of a segment, beside its entries: a conversation, five integers, marks
 
 
@@ -93,30 +96,32 @@ def redacted(frame: bytes, pos: int) -> bytes:
     """The segment with an empty text at position `pos`, all else as it was, also what a newer broker put
     beside it. The frame itself when there is no text: the position is outside, of no message, or redacted
     already. Raises wire.Malformed for bytes that are no segment. protocol.md, Segments."""
-    segment = wire.decode_segment(frame)
-    first = segment.first
-    for number, entry in enumerate(segment.entries):
-        texts = _texts(entry)
-        if first <= pos < first + len(texts) and texts[pos - first]:
-            within = [pos - first] if isinstance(entry, wire.Messages) else []
-            return _emptied(frame, [_ENTRIES, number, _text_field(entry), *within])
-        first += max(1, len(texts))
+    for at, text, place in _texts(wire.decode_segment(frame)):
+        if at == pos and text:
+            return _emptied(frame, place)
     return frame
 
 
-def _texts(entry: wire.Entries) -> Sequence[str]:
-    match entry:
-        case wire.Messages(texts=texts):
-            return texts
-        case wire.KeyedMessage(text=text):
-            return (text,)
-    return ()
+def _texts(segment: wire.Segment) -> Iterator[tuple[int, str, Sequence[int]]]:
+    """Of each message its position, its text, and the indexes that lead to the text in the arrays."""
+    pos = segment.first
+    for number, entry in enumerate(segment.entries):
+        match entry:
+            case wire.Messages(texts=texts):
+                for index, text in enumerate(texts):
+                    yield pos + index, text, (_ENTRIES, number, _TEXTS, index)
+                pos += len(texts)
+            case wire.KeyedMessage(text=text):
+                yield pos, text, (_ENTRIES, number, _TEXT)
+                pos += 1
+            case _:
+                pos += 1
 
 
-def _emptied(value: bytes, path: Sequence[int]) -> bytes:
-    """Nested MessagePack arrays with an empty string where the path of indexes leads."""
-    if not path:
+def _emptied(value: bytes, place: Sequence[int]) -> bytes:
+    """MessagePack arrays within each other, with an empty string where the indexes lead."""
+    if not place:
         return _encode("")
     items = _decode_array(value)
-    items[path[0]] = msgspec.Raw(_emptied(items[path[0]], path[1:]))
+    items[place[0]] = msgspec.Raw(_emptied(items[place[0]], place[1:]))
     return _encode(items)
