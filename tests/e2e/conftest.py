@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.programs import Broker, Zchat
+from tests.e2e.programs import Broker, Zchat, runtime_dir
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,7 @@ def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     return kept | {
         "HOME": str(tmp_path_factory.mktemp("home")),
         "PYTHONPATH": str(root),
+        "ZCHAT_RUNTIME_DIR": runtime_dir(),
         "TZ": "UTC",
         "PYTHONWARNINGS": "error",
     }

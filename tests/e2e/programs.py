@@ -1,16 +1,20 @@
 """The commands as processes: what they print is waited for, and a broker can be killed and started again."""
 
+import atexit
 import json
 import queue
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -97,18 +101,21 @@ class Program:
 
 
 class Broker:
-    """A `zchat broker` on a port of its own. It can be stopped or killed, and started again."""
+    """A `zchat broker` on a port of its own. It can be stopped or killed, and started again. `options` are
+    those of the command, beyond its port and its data."""
 
-    def __init__(self, data_dir: Path, environment: dict[str, str]) -> None:
+    def __init__(self, data_dir: Path, environment: dict[str, str], *options: str) -> None:
         self.data_dir = data_dir
         self.port = free_port()
         self._environment = environment
+        self._options = options
         self.start()
 
     def start(self) -> None:
         """Returns when clients can connect; the port and the key are those of before."""
         self.program = Program(
-            ["broker", "-p", str(self.port), "--data-dir", str(self.data_dir)], self._environment
+            ["broker", "-p", str(self.port), "--data-dir", str(self.data_dir), *self._options],
+            self._environment,
         )
         self.process = self.program.process
         self.link = self.program.out.until("zchat://")
@@ -176,7 +183,8 @@ class OneByOne:
 
 
 class Zchat:
-    """Runs commands as the users of one installation each, by their nicks, at one broker."""
+    """Runs commands as the users of one installation each, by their nicks, at one broker. All of them have
+    the account that runs the broker, unless `environment` names another ZCHAT_RUNTIME_DIR."""
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         self._home = home
@@ -250,6 +258,15 @@ class Zchat:
                 if stream is not None:
                     with suppress(BrokenPipeError):
                         stream.close()
+
+
+@lru_cache(maxsize=1)
+def runtime_dir() -> str:
+    """A directory for the control sockets of all brokers, which are called by their keys. Its path is short,
+    since a socket's has at most 103 bytes."""
+    directory = tempfile.mkdtemp(prefix="zchat-", dir="/tmp")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return directory
 
 
 def free_port() -> int:
