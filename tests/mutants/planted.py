@@ -114,8 +114,8 @@ MUTANTS = (
     Mutant(
         "a page that misses a segment's edge",
         "zchat/broker/store/sqlite.py",
-        '        sql = "SELECT frame FROM segment WHERE conversation = ? AND last > ? ORDER BY last"\n',
-        '        sql = "SELECT frame FROM segment WHERE conversation = ? AND first > ? ORDER BY last"\n',
+        '        sql = f"{_FRAMES} WHERE conversation = ? AND last > ? ORDER BY last"\n',
+        '        sql = f"{_FRAMES} WHERE conversation = ? AND first > ? ORDER BY last"\n',
         ("tests/unit/store/test_contract.py",),
     ),
     Mutant(

@@ -117,12 +117,12 @@ class Disk:
         elif chance < self._faults.fails_certainly + self._faults.fails_uncertainly:
             self.store.fail_next(certain=False, revives=self._rng.random() < self._faults.revives)
         try:
-            self.store.write(write)
+            scrubbed = self.store.write(write)
         except StorageFailed as error:
             self._model.stats["certain failures" if error.certain else "uncertain failures"] += 1
             return Failed(write.seq, error.certain)
         self._model.written(write)
-        return Durable(write.seq)
+        return Durable(write.seq, scrubbed)
 
     def _read(self, read: Read) -> None:
         if not self._alive:

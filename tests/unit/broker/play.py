@@ -276,10 +276,9 @@ class Play:
                 return port.Failed(0, True) if self.unreadable else self.store.load()
             case port.Write():
                 try:
-                    self.store.write(command)
+                    return port.Durable(command.seq, self.store.write(command))
                 except StorageFailed as failure:
                     return port.Failed(command.seq, failure.certain)
-                return port.Durable(command.seq)
             case port.Look(token, keys):
                 return port.Found(token, None if self.unreadable else self.store.look(keys))
             case port.LoadInstance(token, user, instance, lowest):

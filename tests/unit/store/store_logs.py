@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from zchat.broker.core.port import CounterRow, KeyRow, PageQuery, StateRow, StoredSegment, Write
 from zchat.broker.store.contract import Reader
+from zchat.common import wire
 
 DIGEST = b"0123456789abcdef"
 
@@ -25,12 +26,19 @@ class Log:
         frame = f"{conversation} {first}-{last}".encode().ljust(frame_bytes, b".")
         return StoredSegment(conversation, prev, first, last, self.last_time_ms, frame)
 
+    def segment_of(self, conversation: str, *entries: wire.Entries) -> StoredSegment:
+        """The next segment, as the core makes it of these entries."""
+        positions = sum(len(entry.texts) if isinstance(entry, wire.Messages) else 1 for entry in entries)
+        segment = self.segment(conversation, positions)
+        return segment._replace(frame=wire.encode(wire.Segment(*segment[:5], list(entries))))
+
     def write(
         self,
         segments: Sequence[StoredSegment] = (),
         counters: Sequence[CounterRow] = (),
         keys: Sequence[KeyRow] = (),
         state: Sequence[StateRow] = (),
+        redactions: Sequence[int] = (),
     ) -> Write:
         """A commit of these, at the log's end."""
         self.seq += 1
@@ -40,6 +48,7 @@ class Log:
             list(counters),
             list(keys),
             list(state),
+            list(redactions),
             self.last_pos,
             self.last_time_ms,
         )
@@ -81,3 +90,23 @@ def ranges(reader: Reader, query: PageQuery) -> list[str]:
     assert floor == 0
     assert all(frame.startswith(query.conversation.encode() + b" ") for frame in frames)
     return [frame.split()[1].rstrip(b".").decode() for frame in frames]
+
+
+def said(*texts: str) -> wire.Messages:
+    """A Send of these texts."""
+    return wire.Messages("ann", 7, 0, list(texts))
+
+
+def texts(reader: Reader, conversation: str) -> list[str]:
+    """All that the messages of the conversation say."""
+    frames, _ = reader.page(after(conversation, bytes_max=2**40))
+    return [text for frame in frames for entry in wire.decode_segment(frame).entries for text in _said(entry)]
+
+
+def _said(entry: wire.Entries) -> list[str]:
+    match entry:
+        case wire.Messages(texts=texts):
+            return texts
+        case wire.KeyedMessage(text=text):
+            return [text]
+    return []

@@ -2,10 +2,12 @@
 
 import pytest
 from store_disks import Disk, MemoryDisk, SqliteDisk
-from store_logs import Log, after, before, keyed, ranges, sent, since
+from store_logs import Log, after, before, keyed, ranges, said, sent, since, texts
 
 from zchat.broker.core.port import Loaded, PageQuery, StateRow
+from zchat.broker.core.segments import redacted
 from zchat.broker.store.contract import INSTANCE_SENDS_MAX, Store, fitting
+from zchat.common import wire
 from zchat.common.errors import StorageFailed
 
 END = 2**53 - 1
@@ -27,6 +29,7 @@ def test_an_empty_log(disk: Disk) -> None:
     assert disk.store.load_instance("ann", 7, 0) == []
     for query in (after("#a"), before("#a", END), since("#a", 0)):
         assert ranges(disk.store.reader(), query) == []
+    assert disk.store.write(Log().write(redactions=[1]))
 
 
 @pytest.mark.parametrize("again", ["at once", "after a restart", "after a crash"])
@@ -178,6 +181,95 @@ class TestFailures:
         assert ranges(disk.store.reader(), after("#a")) == []
         assert ranges(disk.store.reader(), after("#b")) == ["1-2"]
         assert everything(disk.crash()) == expected
+
+
+class TestRedactions:
+    """#a has the messages 1-3 in two Sends of one segment, 4 with a key, and 6-7; 5 is an act, 8 is in #b."""
+
+    TEXTS = ("1 one", "2 two", "3 three" * 2000, "4 four", "6 six", "7 seven")
+
+    @pytest.fixture
+    def log(self) -> Log:
+        return Log()
+
+    @pytest.fixture
+    def disk(self, disk: Disk, log: Log) -> Disk:
+        one, two, three, four, six, seven = self.TEXTS
+        segments = [
+            log.segment_of("#a", said(one), said(two, three)),
+            log.segment_of("#a", wire.KeyedMessage("ann", "key", four)),
+            log.segment_of("#a", wire.TopicSet("ann", "5 five")),
+            log.segment_of("#a", said(six, seven)),
+            log.segment_of("#b", said("8 eight")),
+        ]
+        assert disk.store.write(log.write(segments))
+        return disk
+
+    def left(self, *gone: int) -> list[str]:
+        return ["" if int(text[0]) in gone else text for text in self.TEXTS]
+
+    @pytest.mark.parametrize(
+        "redactions",
+        [[1], [2], [3], [4], [6], [1, 3], [2, 3, 1], [4, 3], [7, 1, 4], [1, 1], [1, 2, 3, 4, 6, 7]],
+    )
+    @pytest.mark.parametrize("together", [True, False])
+    def test_of_one_or_several_segments_in_one_write_or_several(
+        self, disk: Disk, log: Log, redactions: list[int], together: bool
+    ) -> None:
+        there = disk.store.load()
+        for positions in [redactions] if together else [[pos] for pos in redactions]:
+            assert disk.store.write(log.write(redactions=positions))
+        assert texts(disk.store.reader(), "#a") == self.left(*redactions)
+        assert texts(disk.store.reader(), "#b") == ["8 eight"]
+        assert disk.store.load() == there
+
+    @pytest.mark.parametrize("again", ["restart", "crash"])
+    def test_hold_for_ever(self, disk: Disk, log: Log, again: str) -> None:
+        disk.store.write(log.write(redactions=[2, 4]))
+        store = disk.restart() if again == "restart" else disk.crash()
+        assert texts(store.reader(), "#a") == self.left(2, 4)
+
+    def test_leave_the_segments_as_the_core_would_make_them(self, disk: Disk, log: Log) -> None:
+        frames, _ = disk.store.reader().page(after("#a"))
+        disk.store.write(log.write(redactions=[3]))
+        expected = [redacted(frame, 3) for frame in frames]
+        reader = disk.store.reader()
+        for query in (after("#a"), before("#a", END), since("#a", 0)):
+            assert reader.page(query) == (expected, 0)
+        fit = sum(map(len, expected[:2]))
+        assert reader.page(after("#a", bytes_max=fit)) == (expected[:2], 0)
+
+    @pytest.mark.parametrize("pos", [0, 5, 9, 10, END])
+    def test_where_no_message_is_are_passed_over(self, disk: Disk, log: Log, pos: int) -> None:
+        there = [disk.store.reader().page(after(conversation)) for conversation in ("#a", "#b")]
+        assert disk.store.write(log.write(redactions=[pos]))
+        assert [disk.store.reader().page(after(conversation)) for conversation in ("#a", "#b")] == there
+
+    def test_of_a_message_of_the_same_write(self, disk: Disk, log: Log) -> None:
+        segment = log.segment_of("#a", said("9 nine", "10 ten"))
+        assert disk.store.write(log.write([segment], redactions=[9, 1]))
+        assert texts(disk.store.reader(), "#a") == [*self.left(1), "", "10 ten"]
+
+    def test_between_writes_of_the_same_conversation(self, disk: Disk, log: Log) -> None:
+        disk.store.write(log.write(redactions=[1]))
+        disk.store.write(log.write([log.segment_of("#a", said("9 nine"))]))
+        disk.store.write(log.write([log.segment_of("#a", said("10 ten"))], redactions=[9, 2]))
+        assert texts(disk.store.reader(), "#a") == [*self.left(1, 2), "", "10 ten"]
+
+    @pytest.mark.parametrize("certain", [True, False])
+    def test_of_a_write_that_fails_are_not_done(self, disk: Disk, log: Log, certain: bool) -> None:
+        disk.fail_next(certain)
+        with pytest.raises(StorageFailed) as failed:
+            disk.store.write(log.write(redactions=[1, 4]))
+        assert failed.value.certain is certain
+        assert texts(disk.store.reader(), "#a") == self.left()
+        assert texts(disk.crash().reader(), "#a") == self.left()
+
+    def test_a_reader_that_is_open_sees_them(self, disk: Disk, log: Log) -> None:
+        reader = disk.store.reader()
+        assert texts(reader, "#a") == self.left()
+        disk.store.write(log.write(redactions=[3]))
+        assert texts(reader, "#a") == self.left(3)
 
 
 class TestPages:

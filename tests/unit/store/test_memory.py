@@ -1,7 +1,7 @@
 """How the store in memory fails and crashes: as SQLite was seen to."""
 
 import pytest
-from store_logs import Log, after, keyed, ranges
+from store_logs import Log, after, keyed, ranges, said, texts
 
 from zchat.broker.store.memory import MemoryStore
 from zchat.common.errors import StorageFailed
@@ -70,3 +70,22 @@ def test_what_goes_on_after_a_crash_is_not_seen_in_the_store_before() -> None:
     store.crash().write(log.talk("#a"))
     assert written(store) == ["1-1"]
     assert store.load().last_pos == 1
+
+
+def test_a_redaction_of_an_uncertain_write_comes_back_with_it() -> None:
+    store, log = MemoryStore(), Log()
+    store.write(log.write([log.segment_of("#a", said("one", "two"))]))
+    store.fail_next(certain=False, revives=True)
+    with pytest.raises(StorageFailed):
+        store.write(log.write(redactions=[1]))
+    assert texts(store.reader(), "#a") == ["one", "two"]
+    assert texts(store.crash().reader(), "#a") == ["", "two"]
+    assert texts(store.reader(), "#a") == ["one", "two"]
+
+
+def test_only_the_next_redaction_leaves_copies() -> None:
+    store, log = MemoryStore(), Log()
+    store.hinder_next_scrub()
+    assert store.write(log.write())
+    assert not store.write(log.write(redactions=[1]))
+    assert store.write(log.write(redactions=[1]))

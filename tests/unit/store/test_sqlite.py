@@ -14,7 +14,7 @@ from store_disks import SqliteDisk, copy, fail, wal_bytes
 from store_logs import Log, after, ranges, sent
 
 from zchat.broker.core.port import StateRow
-from zchat.broker.store import sqlite
+from zchat.broker.store import wal
 from zchat.broker.store.sqlite import SqliteStore
 from zchat.common.errors import CannotStart, StorageFailed
 
@@ -48,7 +48,8 @@ class TestSettings:
             ("busy_timeout", 500),
             ("wal_autocheckpoint", 1000),
             ("journal_size_limit", 64 * 1024 * 1024),
-            ("user_version", 1),
+            ("temp_store", 2),
+            ("user_version", 2),
             ("application_id", 0x7A636874),
         ],
     )
@@ -276,7 +277,7 @@ class TestWal:
     def test_a_reader_from_outside_does_not_stop_the_writing(
         self, disk: SqliteDisk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sqlite, "WAL_STEP_BYTES", 300_000)
+        monkeypatch.setattr(wal, "STEP_BYTES", 300_000)
         disk.connections[0].execute("PRAGMA busy_timeout = 10")
         tried: list[int] = []
 

@@ -54,10 +54,10 @@ class FickleStore(MemoryStore):
         self._raise()
         return super().load()
 
-    def write(self, write: Write) -> None:
+    def write(self, write: Write) -> bool:
         assert self.may_write.wait(PATIENCE_S)
         self._raise()
-        super().write(write)
+        return super().write(write)
 
     def look(self, keys: list[tuple[str, str]]) -> list[KeyRow | None]:
         self._raise()
@@ -153,6 +153,14 @@ def test_failures_of_the_storage_are_reports(
     store.error = None
     threads.submit(Load())
     assert taken(threads, 1) == [Loaded([], 0, 0)]
+
+
+def test_a_redaction_that_left_copies_is_told(store: FickleStore, threads: StoreThreads) -> None:
+    log = Log()
+    store.hinder_next_scrub()
+    for _ in range(2):
+        threads.submit(log.write(redactions=[1]))
+    assert taken(threads, 2) == [Durable(1, scrubbed=False), Durable(2)]
 
 
 def test_pages_do_not_wait_for_a_write(store: FickleStore, threads: StoreThreads) -> None:

@@ -36,10 +36,15 @@ class Store(Protocol):
         messages. Raises StorageFailed."""
         ...
 
-    def write(self, write: Write) -> None:
+    def write(self, write: Write) -> bool:
         """Makes all of it durable, or raises StorageFailed. `certain`: nothing of it exists. Else it is not
         seen from now on, but a crash may bring it back, until a later Write has succeeded. Of two state rows
-        with the same key the later one holds. An empty Write is synced like any other."""
+        with the same key the later one holds. An empty Write is synced like any other.
+
+        Each message at a position of `redactions` has an empty text from now on, also one of this Write. A
+        position of no message is passed over. Returns whether what these and all earlier redactions took away
+        is in no file any more; without redactions True. False: it is durable, and a Write that redacts one of
+        them once more tries again."""
         ...
 
     def look(self, keys: list[tuple[str, str]]) -> list[KeyRow | None]:

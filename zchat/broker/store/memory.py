@@ -1,8 +1,10 @@
 """The store in memory: for tests and the simulator, with failing writes and crashes on demand."""
 
+from bisect import bisect_right
 from typing import NamedTuple
 
 from zchat.broker.core.port import CounterRow, KeyRow, Loaded, PageQuery, StateRow, StoredSegment, Write
+from zchat.broker.core.segments import redacted
 from zchat.broker.store.contract import INSTANCE_SENDS_MAX, fitting
 from zchat.common.errors import StorageFailed
 
@@ -25,12 +27,17 @@ class MemoryStore:
         self._last_time_ms = 0
         self._failure: _Failure | None = None
         self._doubtful: Write | None = None
+        self._scrubs = True
 
     def fail_next(self, certain: bool, revives: bool = False) -> None:
         """Lets the next Write fail. `revives`: a crash before the next good Write brings it back. One that
         does not revive reached the disk with nothing, and leaves the doubt about an earlier one as it is."""
         assert not (certain and revives)
         self._failure = _Failure(certain, revives)
+
+    def hinder_next_scrub(self) -> None:
+        """Lets the next Write with redactions return False, as after a reader that stood in SQLite's way."""
+        self._scrubs = False
 
     def crash(self) -> "MemoryStore":
         """The store as the next process finds it. This one is not to be used any more."""
@@ -46,18 +53,27 @@ class MemoryStore:
         rows = [StateRow(kind, key, value) for (kind, key), value in sorted(self._state.items())]
         return Loaded(rows, self._last_pos, self._last_time_ms)
 
-    def write(self, write: Write) -> None:
+    def write(self, write: Write) -> bool:
         failure, self._failure = self._failure, None
         if failure is None:
             self._apply(write)
             self._doubtful = None
-            return
+            return self._scrub() if write.redactions else True
         if failure.revives:
             self._doubtful = write
         raise StorageFailed("a failure was asked for", failure.certain)
 
+    def _scrub(self) -> bool:
+        scrubs, self._scrubs = self._scrubs, True
+        return scrubs
+
     def _apply(self, write: Write) -> None:
         self._segments += write.segments
+        for pos in write.redactions:
+            at = bisect_right(self._segments, pos, key=lambda segment: segment.first) - 1
+            if at >= 0:
+                segment = self._segments[at]
+                self._segments[at] = segment._replace(frame=redacted(segment.frame, pos))
         self._counters += write.counters
         self._keys.update({(row.user, row.key): row for row in write.keys})
         for kind, key, value in write.state:

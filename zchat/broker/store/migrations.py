@@ -59,6 +59,15 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
         )""",
         "INSERT INTO log VALUES (0, 0, 0)",
     ),
+    (
+        # Segments of which a text was redacted: so much of the frame is the segment, and the rest zeros. Rows
+        # of `segment` are only appended and overwritten, never deleted or changed in length: so SQLite moves
+        # none to another page, where a text would be once more.
+        """CREATE TABLE shortened (
+            first INTEGER PRIMARY KEY,
+            frame_bytes INTEGER NOT NULL
+        )""",
+    ),
 ]
 
 

@@ -3,32 +3,31 @@
 import os
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from functools import cache
-from itertools import chain
+from functools import cache, reduce
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from zchat.broker.core.port import CounterRow, KeyRow, Loaded, PageQuery, StateRow, Write
+from zchat.broker.core.segments import redacted
+from zchat.broker.store import wal
 from zchat.broker.store.contract import INSTANCE_SENDS_MAX, fitting
 from zchat.broker.store.migrations import migrate
 from zchat.common.errors import CannotStart, StorageFailed
+from zchat.common.wire import Malformed
 
-WAL_BYTES_MAX: Final = 64 * 1024 * 1024  # above it, the WAL is emptied before the next commit
-WAL_LOOKS: Final = 16  # at its size while the WAL grows to its bound: each look costs 75 µs
-COMMIT_BYTES: Final = 32 * 1024  # what a commit writes beside its segments, roughly
-WAL_STEP_BYTES: Final = 16 * 1024 * 1024  # and tried again after so much, when a reader stood in the way
 CHECKPOINT_PAGES: Final = 1000  # of 4 KiB, which SQLite copies into the database within a commit, in 10 ms
 CACHE_KIB: Final = 8192  # more than a commit of 4 MiB changes, so that none is written twice
-BUSY_TIMEOUT_MS: Final = 500  # for what others do with the file, such as a backup
 
 # Rows a statement at most. Each call into SQLite lets go of the interpreter and, beside a busy loop, waits
 # long to get it back: 1,000 rows cost 20 ms one by one, and 8 in a few statements. 128 rows of 7 values stay
 # below the 999 that every SQLite takes.
 _ROWS_MAX: Final = 128
 
-_FAILURES: Final = (sqlite3.Error, OverflowError, MemoryError)
+_FAILURES: Final = (sqlite3.Error, OverflowError, MemoryError, Malformed)  # the last: of a damaged segment
+_FRAMES: Final = "SELECT frame, frame_bytes FROM segment LEFT JOIN shortened USING (first)"
 
 Connect = Callable[..., sqlite3.Connection]
 _Row = TypeVar("_Row")
@@ -41,56 +40,42 @@ class SqliteStore:
     `connect` stands in for sqlite3.connect; `wal_bytes_max` bounds the write-ahead log (WAL)."""
 
     def __init__(
-        self, path: Path, connect: Connect = sqlite3.connect, wal_bytes_max: int = WAL_BYTES_MAX
+        self, path: Path, connect: Connect = sqlite3.connect, wal_bytes_max: int = wal.BYTES_MAX
     ) -> None:
         self._path = path.absolute()
-        self._wal_path = self._path.with_name(self._path.name + "-wal")
         self._connect = connect
-        self._wal_bytes_max = self._wal_bytes_next = wal_bytes_max
-        self._unlooked_bytes = wal_bytes_max  # written since the last look at the WAL
         try:
             _make_private(self._path)
             self._db = connect(self._path, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise CannotStart(f"cannot open the database {path}: {error}") from error
         try:
-            self._begin()
+            self._begin(wal_bytes_max)
         except BaseException as error:
             self._db.close()
             if isinstance(error, (OSError, sqlite3.Error)):
                 raise CannotStart(f"cannot use the database {path}: {error}") from error
             raise
 
-    def _begin(self) -> None:
+    def _begin(self, wal_bytes_max: int) -> None:
         for pragma in (
-            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            f"busy_timeout = {wal.BUSY_TIMEOUT_MS}",
             "synchronous = FULL",
             "fullfsync = ON",  # macOS: fsync alone leaves it in the drive's cache
             "checkpoint_fullfsync = ON",
             "secure_delete = ON",
+            "temp_store = MEMORY",  # else a statement may set aside pages in a file
             f"cache_size = -{CACHE_KIB}",
             f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-            f"journal_size_limit = {self._wal_bytes_max}",
+            f"journal_size_limit = {wal_bytes_max}",
         ):
             self._db.execute(f"PRAGMA {pragma}")
         migrate(self._db, self._path)
         (mode,) = self._db.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
             raise CannotStart(f"the file system of {self._path} does not bear a write-ahead log")
-        self._secure_recovered()
-
-    def _secure_recovered(self) -> None:
-        """Makes durable what a killed process left in the WAL: it may never have been synced, and is about to
-        be shown as durable. And since the kernel takes pages for written whose sync failed, it is also copied
-        into the database, and synced there."""
-        with suppress(FileNotFoundError):
-            _sync(self._wal_path)
-        try:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.OperationalError as error:
-            # A full disk can be read all the same, and the WAL is synced.
-            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
-                raise
+        self._wal = wal.WriteAheadLog(self._db, self._path, wal_bytes_max)
+        self._wal.secure_recovered()
 
     def load(self) -> Loaded:
         with _failing(certain=True):
@@ -99,11 +84,11 @@ class SqliteStore:
             state = self._db.execute("SELECT kind, key, value FROM state ORDER BY kind, key").fetchall()
         return Loaded([StateRow(*row) for row in state], last_pos, last_time_ms)
 
-    def write(self, write: Write) -> None:
+    def write(self, write: Write) -> bool:
         try:
             with _failing(certain=True):
                 self._clear()
-                self._bound_wal(sum(len(segment.frame) for segment in write.segments))
+                self._wal.bound(sum(len(segment.frame) for segment in write.segments))
                 self._db.execute("BEGIN IMMEDIATE")
                 self._put(write)
             with _failing(certain=False):
@@ -112,31 +97,15 @@ class SqliteStore:
             with suppress(sqlite3.Error):  # then the next call tries it again, and fails while it cannot
                 self._clear()
             raise
+        if write.redactions:
+            return self._wal.scrub()
+        self._wal.scrub_what_is_owed()
+        return True
 
     def _clear(self) -> None:
         """Leaves a transaction that failed. SQLite often has done so by itself."""
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-
-    def _bound_wal(self, segments_bytes: int) -> None:
-        """Empties a WAL that has become too large. A reader of another program can prevent it; that costs
-        BUSY_TIMEOUT_MS, and so it is not tried at each commit."""
-        self._unlooked_bytes += segments_bytes + COMMIT_BYTES
-        if self._unlooked_bytes < self._wal_bytes_max // WAL_LOOKS:
-            return
-        self._unlooked_bytes = 0
-        size = self._wal_bytes()
-        if size <= self._wal_bytes_max:
-            self._wal_bytes_next = self._wal_bytes_max
-        elif size > self._wal_bytes_next:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            self._wal_bytes_next = self._wal_bytes() + WAL_STEP_BYTES
-
-    def _wal_bytes(self) -> int:
-        try:
-            return self._wal_path.stat().st_size
-        except OSError:
-            return 0
 
     def _put(self, write: Write) -> None:
         self._insert("INSERT INTO segment VALUES", write.segments)
@@ -152,6 +121,26 @@ class SqliteStore:
             "UPDATE log SET last_pos = ?, last_time_ms = ?, writes = writes + 1",
             (write.last_pos, write.last_time_ms),
         )
+        for first, positions in groupby(sorted(set(write.redactions)), self._holder):
+            if first is not None:
+                self._redact(first, positions)
+
+    def _holder(self, pos: int) -> int | None:
+        """Where the segment with this position begins."""
+        sql = "SELECT first, last FROM segment WHERE first <= ? ORDER BY first DESC LIMIT 1"
+        row = self._db.execute(sql, (pos,)).fetchone()
+        return row[0] if row is not None and pos <= row[1] else None
+
+    def _redact(self, first: int, positions: Iterable[int]) -> None:
+        """Overwrites a segment in its place. After an UPDATE that makes a row shorter SQLite moves rows from
+        page to page, and leaves copies behind that secure_delete does not erase."""
+        frame = _frame(self._db.execute(f"{_FRAMES} WHERE first = ?", (first,)).fetchone())
+        shorter = reduce(redacted, positions, frame)
+        if shorter == frame:
+            return
+        with self._db.blobopen("segment", "frame", first) as blob:
+            blob.write(shorter.ljust(len(blob), b"\0"))
+        self._db.execute("INSERT OR REPLACE INTO shortened VALUES (?, ?)", (first, len(shorter)))
 
     def _insert(self, before: str, rows: Sequence[tuple[Any, ...]]) -> None:
         for batch in _batches(rows):
@@ -199,7 +188,7 @@ class SqliteReader:
     def __init__(self, path: Path, connect: Connect = sqlite3.connect) -> None:
         uri = f"{path.as_uri()}?mode=ro"
         self._db = connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        self._db.execute(f"PRAGMA busy_timeout = {wal.BUSY_TIMEOUT_MS}")
 
     def page(self, query: PageQuery) -> tuple[list[bytes], int]:
         with _failing(certain=True):
@@ -217,19 +206,19 @@ class SqliteReader:
         conversation, direction, bound, bytes_max = query
         if direction == "before":
             end = self._end(conversation, bound)
-            sql = "SELECT frame FROM segment WHERE conversation = ? AND last < ? ORDER BY last DESC"
+            sql = f"{_FRAMES} WHERE conversation = ? AND last < ? ORDER BY last DESC"
             return self._fitting(sql, (conversation, end), bytes_max)[::-1]
         if direction == "since":
             first = self._first_since(bound)
             if first is None:
                 return []
             bound = first - 1
-        sql = "SELECT frame FROM segment WHERE conversation = ? AND last > ? ORDER BY last"
+        sql = f"{_FRAMES} WHERE conversation = ? AND last > ? ORDER BY last"
         return self._fitting(sql, (conversation, bound), bytes_max)
 
     def _fitting(self, sql: str, values: tuple[Any, ...], bytes_max: int) -> list[bytes]:
         with closing(self._db.execute(sql, values)) as rows:
-            return fitting((frame for (frame,) in rows), bytes_max)
+            return fitting(map(_frame, rows), bytes_max)
 
     def _end(self, conversation: str, bound: int) -> int:
         """The position behind the last segment that begins before `bound`; one may reach beyond it."""
@@ -263,6 +252,12 @@ def _failing(certain: bool) -> Iterator[None]:
         raise StorageFailed(f"{name}: {error}", certain) from error
 
 
+def _frame(row: tuple[bytes, int | None]) -> bytes:
+    """What was shortened is followed by zeros."""
+    frame, frame_bytes = row
+    return frame[:frame_bytes]
+
+
 def _make_private(path: Path) -> None:
     """Makes the file unless it is there, durably and for nobody else; SQLite gives its mode to the WAL. It is
     never opened here when it exists: to close it would take away the locks of this process."""
@@ -272,15 +267,7 @@ def _make_private(path: Path) -> None:
         if path.is_file():
             path.chmod(0o600)
         return
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    wal.sync(path.parent)
 
 
 def _batches(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:

@@ -112,8 +112,7 @@ class StoreThreads:
                 case Load():
                     return self._store.load()
                 case Write():
-                    self._store.write(command)
-                    return Durable(command.seq)
+                    return Durable(command.seq, self._store.write(command))
                 case Look(token, keys):
                     return Found(token, self._store.look(keys))
                 case LoadInstance(token, user, instance, lowest):
