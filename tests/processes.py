@@ -2,9 +2,11 @@
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +14,7 @@ from typing import Self
 
 import zchat
 from tests.e2e.programs import free_port
-from zchat.common import links
+from zchat.common import keys, links
 
 START_S = 20.0  # until the link is printed, at most
 STOP_S = 20.0  # from a signal to the end
@@ -21,12 +23,18 @@ ROOT = Path(zchat.__file__).parents[1]  # so that the broker is the code under t
 
 class BrokerProcess:
     """`zchat broker` on a port and the next one, which it keeps, as it keeps `data_dir`. It runs when this is
-    made; `with` ends it. What it logs goes to a file beside the data, over all its lives."""
+    made; `with` ends it. `settings` is its config.toml. What it logs goes to a file beside the data, over all
+    its lives."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, settings: str = "") -> None:
         self.data_dir = data_dir
+        self._config_dir = data_dir.with_name(f"{data_dir.name}.config")
+        if settings:
+            self._config_dir.mkdir(parents=True)
+            (self._config_dir / "config.toml").write_text(settings)
         self.port = free_port()
         self.link = ""
+        self.runtime_dir = Path(tempfile.mkdtemp(prefix="zchat-"))  # short: a path of a socket is
         self._options = options
         self._log = data_dir.with_name(f"{data_dir.name}.log")
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,6 +50,11 @@ class BrokerProcess:
     def key(self) -> str:
         """Its public key in Z85."""
         return links.parse(self.link).key
+
+    @property
+    def control(self) -> Path:
+        """Its control socket."""
+        return self.runtime_dir / f"{keys.to_base32(self.key)[:16]}.sock"
 
     @property
     def is_running(self) -> bool:
@@ -62,7 +75,8 @@ class BrokerProcess:
             self._process = subprocess.Popen(
                 broker_command(self.port, self.data_dir, *self._options),
                 cwd=ROOT,
-                env=broker_environment(),
+                env=broker_environment()
+                | {"ZCHAT_RUNTIME_DIR": str(self.runtime_dir), "ZCHAT_CONFIG_DIR": str(self._config_dir)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -101,6 +115,7 @@ class BrokerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
+        shutil.rmtree(self.runtime_dir, ignore_errors=True)
 
     def _ended(self) -> int:
         assert self._process is not None and self._process.stdout is not None

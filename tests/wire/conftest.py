@@ -63,6 +63,14 @@ def connect(
 
 
 @pytest.fixture
+def account(connect: Connect, broker: BrokerProcess) -> Client:
+    """The account that runs the broker, at its control socket."""
+    client = connect(endpoint=f"ipc://{broker.control}", curve=False)
+    client.greet(wire.ACCOUNT, quiet=True)
+    return client
+
+
+@pytest.fixture
 def ann(connect: Connect) -> Client:
     """A client with a session, new for each test."""
     client = connect()

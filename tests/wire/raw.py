@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 import zmq
+from msgspec.structs import replace
 from zmq.utils.monitor import recv_monitor_message
 
 from tests.processes import BrokerProcess
@@ -52,6 +53,7 @@ class Client:
         routing_id: bytes | None = None,
         server_key: str | None = None,
         curve: bool = True,
+        endpoint: str = "",
     ) -> None:
         self.key = key or keys.draw()
         self.session = 0
@@ -60,6 +62,7 @@ class Client:
         self._broker = broker
         self._context = context
         self._server_key = (server_key or broker.key) if curve else None
+        self._endpoint = endpoint
         self._tokens = itertools.count(1)
         self._sub: zmq.Socket[bytes] | None = None
         self._sub_monitor: zmq.Socket[bytes] | None = None
@@ -101,6 +104,26 @@ class Client:
         """The next thing that comes, which has to be of this kind."""
         answer = self.hear().answer
         assert isinstance(answer, kind), answer
+        return answer
+
+    def ask(self, request: wire.Request) -> Told:
+        """The answer to a request, which gets the next token; what comes before that is passed over."""
+        token = self.token
+        self.say(replace(request, token=token))
+        while getattr((told := self.hear()).answer, "token", None) != token:
+            pass
+        return told
+
+    def refused(self, request: wire.Request) -> Refusal:
+        """The answer to a request, which has to be a refusal."""
+        answer = self.ask(request).answer
+        assert isinstance(answer, wire.Refused), answer
+        return Refusal(answer.code)
+
+    def act(self, request: wire.Request) -> wire.Done:
+        """The answer to an act, which has to be done."""
+        answer = self.ask(request).answer
+        assert isinstance(answer, wire.Done), answer
         return answer
 
     def refusal(self) -> Refusal:
@@ -184,8 +207,9 @@ class Client:
 
     def round(self, *rooms: str) -> tuple[wire.Heads, list[Published]]:
         """A new round: all earlier subscriptions are in force, and what was published before has come."""
-        self.say(wire.Follow(self.session, self.token, list(rooms), False))
-        self.nonce = self.answer(wire.Followed).nonce
+        followed = self.ask(wire.Follow(self.session, 0, list(rooms), False)).answer
+        assert isinstance(followed, wire.Followed), followed
+        self.nonce = followed.nonce
         return self.confirm()
 
     # ---- connections ----
@@ -231,7 +255,7 @@ class Client:
             socket.curve_publickey = self.key.public.encode()
             socket.curve_secretkey = self.key.secret.encode()
         monitor = socket.get_monitor_socket()
-        socket.connect(f"tcp://127.0.0.1:{port}")
+        socket.connect(self._endpoint or f"tcp://127.0.0.1:{port}")
         return socket, monitor
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from msgspec.structs import replace
 
 from tests.wire.conftest import Connect
 from tests.wire.raw import Client, Told
@@ -36,8 +35,8 @@ def private(connect: Connect, ann: Client, bob: Client) -> Private:
     """Eve is let in at the broker, and not into the room."""
     ann.say(wire.Join(ann.session, ann.token, "ops", True))
     name = ann.answer(wire.Done).name
-    asked(ann, wire.InviteToRoom(ann.session, 0, name, bob.nick))
-    assert isinstance(asked(bob, wire.Join(bob.session, 0, name)).answer, wire.Done)
+    ann.act(wire.InviteToRoom(ann.session, 0, name, bob.nick))
+    bob.act(wire.Join(bob.session, 0, name))
     quiet = connect(key=ann.key)
     quiet.greet(ann.nick, instance=2, quiet=True)
     pos = quiet.send(f"#{name}", 0, SECRET).pos
@@ -79,16 +78,6 @@ def about(name: str, eve: Client, nick: str) -> Iterator[wire.Request]:
     yield wire.MakeInvite(session, 0, "aaaaaaaa", DIGEST, "", name, 1, 1, "")
 
 
-def asked(eve: Client, request: wire.Request) -> Told:
-    """The answer to a request, which gets the next token."""
-    token = eve.token
-    eve.say(replace(request, token=token))
-    while True:
-        told = eve.hear()
-        if getattr(told.answer, "token", None) == token:
-            return told
-
-
 def without_names(answer: wire.Answer, *names: str) -> object:
     """An answer as it would be for any room and any request."""
     assert isinstance(answer, wire.Refused), answer
@@ -107,10 +96,10 @@ def test_nobody_can_tell_whether_a_private_room_exists(private: Private) -> None
         about(private.name, eve, private.bob.nick), about(private.absent, eve, private.bob.nick), strict=True
     )
     for real, imagined in attempts:
-        found, missing = asked(eve, real).answer, asked(eve, imagined).answer
+        found, missing = eve.ask(real).answer, eve.ask(imagined).answer
         assert without_names(found, private.name) == without_names(missing, private.absent), real
-    assert private.name not in {room.name for room in _rooms(asked(eve, wire.ListRooms(eve.session, 0, "")))}
-    profile = asked(eve, wire.Whois(eve.session, 0, private.ann.nick)).answer
+    assert private.name not in {room.name for room in _rooms(eve.ask(wire.ListRooms(eve.session, 0, "")))}
+    profile = eve.ask(wire.Whois(eve.session, 0, private.ann.nick)).answer
     assert isinstance(profile, wire.Profile) and profile.rooms == ["general"]
 
 
@@ -121,15 +110,10 @@ def _rooms(told: Told) -> list[wire.Room]:
 
 def test_nobody_takes_the_name_of_a_private_room(private: Private, connect: Connect) -> None:
     for name in (private.name, private.absent, "dev+1"):
-        assert _code(asked(private.eve, wire.Join(private.eve.session, 0, name))) is Refusal.NO_SUCH_ROOM
+        assert private.eve.refused(wire.Join(private.eve.session, 0, name)) is Refusal.NO_SUCH_ROOM
         stranger = connect()
         stranger.say(wire.Hello(1, 1, name, 1, 0, None, False, "raw/1", True))
         assert stranger.refusal() is Refusal.NAME_INVALID
-
-
-def _code(told: Told) -> Refusal:
-    assert isinstance(told.answer, wire.Refused), told.answer
-    return Refusal(told.answer.code)
 
 
 def test_whoever_subscribes_to_everything_gets_public_rooms_alone(private: Private) -> None:
@@ -179,14 +163,14 @@ def test_what_two_others_said_is_not_reached(private: Private) -> None:
     eve, ann, bob = private.eve, private.ann, private.bob
     for address in (f"@{ann.nick}", f"@{bob.nick}"):
         for direction in range(3):
-            told = asked(eve, wire.Fetch(eve.session, 0, address, direction, 0))
+            told = eve.ask(wire.Fetch(eve.session, 0, address, direction, 0))
             assert isinstance(told.answer, wire.Page) and not told.segments
             assert eve.nick in told.answer.conversation
     for address in (f"@{ann.nick},{bob.nick}", f"@$,{eve.nick}", "#ann,bob", f"#@{ann.nick}", "$,", "$$"):
         if len(address) <= 33:
-            assert _code(asked(eve, wire.Fetch(eve.session, 0, address, 0, 0)))
-    assert _code(asked(eve, wire.Fetch(eve.session, 0, "$", 0, 0))) is Refusal.NOT_ALLOWED
-    heads = asked(eve, wire.Ping(eve.session, 0, 0, "")).answer
+            assert eve.refused(wire.Fetch(eve.session, 0, address, 0, 0))
+    assert eve.refused(wire.Fetch(eve.session, 0, "$", 0, 0)) is Refusal.NOT_ALLOWED
+    heads = eve.ask(wire.Ping(eve.session, 0, 0, "")).answer
     assert isinstance(heads, wire.Heads)
     assert {head.conversation for head in heads.heads} <= {"#general"}
 
@@ -195,7 +179,7 @@ def test_redacting_finds_nothing_out(private: Private) -> None:
     """Where there is a message of others and where there is none, the answer is the same."""
     eve, ann = private.eve, private.ann
     answers = {
-        without_names(asked(eve, wire.Redact(eve.session, 0, f"@{ann.nick}", pos, "")).answer, str(pos))
+        without_names(eve.ask(wire.Redact(eve.session, 0, f"@{ann.nick}", pos, "")).answer, str(pos))
         for pos in (private.pos, private.pos + 1, NOWHERE)
     }
     assert len(answers) == 1
@@ -219,7 +203,7 @@ def test_administration_is_for_those_who_administer(private: Private) -> None:
         wire.Send(session, 0, 0, "$", 0, ["x"]),
         wire.Send(session, 0, 0, "@$", 0, ["x"]),
     ):
-        assert _code(asked(eve, request)) in (Refusal.NOT_ALLOWED, Refusal.MALFORMED), request
+        assert eve.refused(request) in (Refusal.NOT_ALLOWED, Refusal.MALFORMED), request
 
 
 def test_members_get_everything(private: Private) -> None:
@@ -230,7 +214,7 @@ def test_members_get_everything(private: Private) -> None:
     while not seen or seen[-1] < pos:
         told = bob.hear()
         seen += [segment.last for segment in told.segments if segment.conversation == f"#{name}"]
-    page = asked(bob, wire.Fetch(bob.session, 0, f"#{name}", 0, 0))
+    page = bob.ask(wire.Fetch(bob.session, 0, f"#{name}", 0, 0))
     texts = [t for s in page.segments for e in s.entries if isinstance(e, wire.Messages) for t in e.texts]
     assert SECRET in texts and "again" in texts
-    assert name in {room.name for room in _rooms(asked(bob, wire.ListRooms(bob.session, 0, "")))}
+    assert name in {room.name for room in _rooms(bob.ask(wire.ListRooms(bob.session, 0, "")))}
