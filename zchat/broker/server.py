@@ -48,6 +48,7 @@ from zchat.broker.core.port import (
 )
 from zchat.broker.guard import Guard
 from zchat.broker.sockets import Sockets
+from zchat.broker.sparing import SparingLog
 from zchat.broker.store.contract import Store
 from zchat.broker.store.threads import StoreThreads
 from zchat.common import wire
@@ -82,7 +83,7 @@ class Server:
         broker_limits: Limits | None = None,
         connection_limits: ConnectionLimits | None = None,
     ) -> None:
-        self._log = log
+        self._log = SparingLog(log, _now_ms)
         self._ready: Callable[[], None] | None = ready
         self._stopped_at: float | None = None
         # A descriptor of ZeroMQ tells that something changed, not that something is there. A socket is due
@@ -91,7 +92,7 @@ class Server:
         self._router_watched = False
         self._sockets = _sockets(key, host, port, control, log)
         connection_limits = connection_limits or ConnectionLimits()
-        self._guard = Guard(self._sockets, connection_limits, log)
+        self._guard = Guard(self._sockets, connection_limits, self._log)
         self._connections = self._guard.connections
         self._router, self._xpub = self._sockets.router, self._sockets.xpub
         self._control, self._control_due = self._sockets.control, True
@@ -238,25 +239,26 @@ class Server:
         peer, key = first.bytes, str(first.get("User-Id"))
         if not self._connections.knows(peer):
             self._guard.note_changes(_now_ms())  # what ended or began before this frame
-        self._connections.read(int(first.get(zmq.SRCFD)), key, peer)
+        descriptor, is_drawn = int(first.get(zmq.SRCFD)), peer.startswith(b"\0")
+        self._connections.read(descriptor, key, peer if is_drawn else b"")
         if self._connections.leaving:
             self._guard.let_go()
+        if not is_drawn:  # and perhaps like one of the control socket: the core never hears of it
+            self._guard.cut(key, "a routing id that its client chose", _now_ms())
+            return
         try:
             if surplus:
                 raise wire.Malformed("a request is one frame")
-            if not peer.startswith(b"\0"):
-                raise wire.Malformed("a client sets no routing id")
             request = wire.decode_request(frame)
             greets = isinstance(request, wire.Hello)
-            address = self._connections.address_of(int(first.get(zmq.SRCFD))) if greets else ""
+            address = self._connections.address_of(descriptor) if greets else ""
             requests.append(Request(peer, key, request, len(frame), address))
         except wire.Malformed as error:
             if requests:  # in order
                 self._handle(Received(requests[:]))
                 requests.clear()
-            too_many = self._connections.malformed(int(first.get(zmq.SRCFD)))
-            abusive = surplus or too_many or not peer.startswith(b"\0")
-            self._handle(MalformedReceived(peer, key, str(error), abusive))
+            too_many = self._connections.malformed(descriptor)
+            self._handle(MalformedReceived(peer, key, str(error), surplus or too_many))
 
     def _read_control(self) -> None:
         """One turn of requests of the account that runs the broker, which come without a key."""

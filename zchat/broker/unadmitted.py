@@ -5,24 +5,36 @@ accepted, and what has to be done for one of them does not grow with their numbe
 """
 
 from collections import OrderedDict
-from typing import Final
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Final, NamedTuple
 
 ASK_INTERVAL_MS: Final = 1_000  # how often `overdue` is to be asked while the broker is reading
+_LOOKED_AT_MAX: Final = 8  # of the oldest ones, for one that can go
+
+
+class Bounds(NamedTuple):
+    """`silent_ms`: how long a connection may take for the first bytes of a client. `patience_ms`: how long it
+    is left alone after them, when there are too many. `lifetime_ms`: in any case."""
+
+    total_max: int
+    per_address_max: int
+    silent_ms: int
+    patience_ms: int
+    lifetime_ms: int
 
 
 class Unadmitted:
     """Descriptors in the order in which they were accepted. Times are monotonic milliseconds.
 
     When there are too many, the newest is turned away: those before it are about to finish, and a crowd that
-    comes back at once gets in bit by bit. But one that has had `patience_ms` gives way, so that connections
-    which only hang there keep nobody out.
+    comes back at once gets in bit by bit. But connections that only hang there shall keep nobody out: one
+    that has had its time gives way, and one that does not begin to speak (`has_begun`) has little of it.
     """
 
-    def __init__(self, *, total_max: int, per_address_max: int, lifetime_ms: int, patience_ms: int) -> None:
-        self._total_max = total_max
-        self._per_address_max = per_address_max
-        self._lifetime_ms = lifetime_ms
-        self._patience_ms = patience_ms
+    def __init__(self, bounds: Bounds, has_begun: Callable[[int], bool]) -> None:
+        self._bounds = bounds
+        self._has_begun = has_begun
         self._all: OrderedDict[int, tuple[str, int]] = OrderedDict()  # address, and since when
         self._of_address: dict[str, OrderedDict[int, None]] = {}
         self._asked_ms = 0
@@ -37,15 +49,15 @@ class Unadmitted:
         self._all[descriptor] = address, now_ms
         same = self._of_address.setdefault(address, OrderedDict())
         same[descriptor] = None
-        if len(same) > self._per_address_max:
-            return self._give_way(next(iter(same)), descriptor, now_ms)
-        if len(self._all) > self._total_max:
+        if len(same) > self._bounds.per_address_max:
+            return self._give_way(same, descriptor, now_ms)
+        if len(self._all) > self._bounds.total_max:
             return self.make_room(descriptor, now_ms)
         return None
 
     def make_room(self, descriptor: int, now_ms: int) -> int:
         """There are too many connections. Returns the one to go for this one, or itself; it is forgotten."""
-        return self._give_way(next(iter(self._all), descriptor), descriptor, now_ms)
+        return self._give_way(self._all, descriptor, now_ms)
 
     def remove(self, descriptor: int) -> None:
         """It ended, or somebody was let in over it."""
@@ -66,16 +78,24 @@ class Unadmitted:
             self._reading_since_ms = now_ms
         self._asked_ms = now_ms
         late: list[int] = []
-        while self._all and now_ms - self._reading_since_ms > self._lifetime_ms:
+        lifetime_ms = self._bounds.lifetime_ms
+        while self._all and now_ms - self._reading_since_ms > lifetime_ms:
             descriptor, (_, since_ms) = next(iter(self._all.items()))
-            if now_ms - since_ms <= self._lifetime_ms:
+            if now_ms - since_ms <= lifetime_ms:
                 break
             self.remove(descriptor)
             late.append(descriptor)
         return late
 
-    def _give_way(self, oldest: int, newest: int, now_ms: int) -> int:
-        _, since_ms = self._all[oldest]
-        leaving = oldest if now_ms - since_ms >= self._patience_ms else newest
+    def _give_way(self, among: Iterable[int], newest: int, now_ms: int) -> int:
+        leaving = next(
+            (one for one in islice(among, _LOOKED_AT_MAX) if self._had_its_time(one, now_ms)), newest
+        )
         self.remove(leaving)
         return leaving
+
+    def _had_its_time(self, descriptor: int, now_ms: int) -> bool:
+        age_ms = now_ms - self._all[descriptor][1]
+        if age_ms >= self._bounds.patience_ms:
+            return True
+        return age_ms >= self._bounds.silent_ms and not self._has_begun(descriptor)

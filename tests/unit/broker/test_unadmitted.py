@@ -2,15 +2,15 @@
 
 import pytest
 
-from zchat.broker.unadmitted import Unadmitted
+from zchat.broker.unadmitted import Bounds, Unadmitted
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
 @pytest.fixture
 def waiting() -> Unadmitted:
-    """Room for four, two of one address."""
-    return Unadmitted(total_max=4, per_address_max=2, lifetime_ms=10_000, patience_ms=2_000)
+    """Room for four, two of one address. The odd ones say nothing."""
+    return Unadmitted(Bounds(4, 2, 500, 2_000, 10_000), lambda descriptor: descriptor % 2 == 0)
 
 
 def test_the_newest_of_an_address_is_turned_away(waiting: Unadmitted) -> None:
@@ -20,20 +20,28 @@ def test_the_newest_of_an_address_is_turned_away(waiting: Unadmitted) -> None:
 
 
 def test_one_that_had_its_time_gives_way(waiting: Unadmitted) -> None:
-    for descriptor in (1, 2):
+    for descriptor in (2, 4):
         waiting.add(descriptor, HERE, 0)
-    assert waiting.add(3, HERE, 1_999) == 3
-    assert waiting.add(4, HERE, 2_000) == 1
-    assert waiting.add(5, HERE, 2_000) == 2
-    assert waiting.add(6, HERE, 2_000) == 6
+    assert waiting.add(6, HERE, 1_999) == 6
+    assert waiting.add(8, HERE, 2_000) == 2
+    assert waiting.add(10, HERE, 2_000) == 4
+    assert waiting.add(12, HERE, 2_000) == 12
+
+
+def test_one_that_says_nothing_gives_way_soon(waiting: Unadmitted) -> None:
+    for descriptor in (2, 1):
+        waiting.add(descriptor, HERE, 0)
+    assert waiting.add(4, HERE, 499) == 4
+    assert waiting.add(6, HERE, 500) == 1
+    assert waiting.add(8, HERE, 501) == 8
 
 
 def test_so_it_is_with_all_addresses(waiting: Unadmitted) -> None:
-    for descriptor in range(4):
+    for descriptor in range(0, 8, 2):
         waiting.add(descriptor, f"192.0.2.{descriptor}", 0)
-    assert waiting.add(4, HERE, 0) == 4
-    assert waiting.add(5, HERE, 2_000) == 0
-    assert waiting.make_room(5, 2_000) == 1
+    assert waiting.add(10, HERE, 0) == 10
+    assert waiting.add(12, HERE, 2_000) == 0
+    assert waiting.make_room(12, 2_000) == 2
 
 
 def test_who_left_makes_room(waiting: Unadmitted) -> None:
@@ -65,7 +73,7 @@ def test_what_waited_while_nothing_was_read_has_its_time_again(waiting: Unadmitt
 
 def test_a_million_come_and_go(waiting: Unadmitted) -> None:
     """What is done for each does not grow with their number."""
-    many = Unadmitted(total_max=10_000, per_address_max=10_000, lifetime_ms=10_000, patience_ms=0)
+    many = Unadmitted(Bounds(10_000, 10_000, 0, 0, 10_000), lambda _: True)
     for descriptor in range(100_000):
         many.add(descriptor, HERE, descriptor)
     assert len(many) == 10_000
