@@ -35,6 +35,9 @@ class BotToken(msgspec.Struct, array_like=True):
     until_ms: int
 
 
+NOTHING: Final = BotToken("", [], False, False, wire.FOR_EVER)  # what a bot may do whose token has ended
+
+
 class Sanction(msgspec.Struct, array_like=True):
     """A mute or a ban: until when, by whom, why."""
 
@@ -62,6 +65,7 @@ class Access:
         self.invited: set[tuple[str, str]] = set()  # room and nick: may join a private room
         self.invites: dict[str, Invite] = {}
         self.tokens: dict[str, BotToken] = {}
+        self._ended: set[str] = set()  # bots whose token has ended
         self.ignored: dict[str, set[str]] = {}
         self._guarded: set[str] = set()  # nicks for whom anything of this has to be looked at
         self._next_end_ms: int | None = wire.FOR_EVER
@@ -97,6 +101,11 @@ class Access:
 
     # ---- asking ----
 
+    @property
+    def has_bots(self) -> bool:
+        """There is, or was, a bot."""
+        return bool(self.tokens or self._ended)
+
     def is_guarded(self, nick: str) -> bool:
         """Something forbids or limits what this user may do, or did: what, has to be looked at. A way to
         spend nothing on everybody else."""
@@ -114,9 +123,14 @@ class Access:
         """The mute or ban of somebody in a room, or with an empty room at the broker."""
         return self.sanctions.get((room, nick, kind))
 
+    def bot(self, nick: str) -> BotToken | None:
+        """What somebody may do who is a bot; None for people."""
+        token = self.tokens.get(nick)
+        return NOTHING if token is None and nick in self._ended else token
+
     def ban_of(self, nick: str) -> Sanction | None:
         """Why somebody is not let in at all: their ban, or that of the one who made their token."""
-        token = self.tokens.get(nick)
+        token = self.bot(nick)
         return self.sanction("", nick, wire.BAN) or (
             self.sanction("", token.maker, wire.BAN) if token else None
         )
@@ -206,10 +220,17 @@ class Access:
         """Keep what a bot may do; None: the token has ended."""
         if token is None:
             self.tokens.pop(nick, None)
+            self.has_ended(nick)
         else:
             self.tokens[nick] = token
+            self._ended.discard(nick)
             self._guarded.add(nick)
         self._put("token", nick, token)
+
+    def has_ended(self, nick: str) -> None:
+        """Somebody is a bot without a token."""
+        self._ended.add(nick)
+        self._guarded.add(nick)
 
     def set_ignored(self, nick: str, other: str, ignored: bool) -> None:
         """Whether `nick` wants to see what `other` writes."""

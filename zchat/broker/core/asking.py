@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, assert_never
 
+from zchat.broker.core.access import BotToken
 from zchat.broker.core.context import Context
 from zchat.broker.core.limits import MEANINGS, told
 from zchat.broker.core.sessions import Session
@@ -42,8 +43,9 @@ class Asking:
                 f"more was sent or asked than is allowed in the time; again in {wait_ms / 1000:.1f} s",
                 wait_ms,
             )
-        if session.nick in context.log.state.access.tokens:
-            self._check_bot(session, request)
+        bot = context.log.state.access.bot(session.nick)
+        if bot is not None:
+            _check_bot(bot, request)
 
     def _wait_ms(self, session: Session, request: wire.Request, size: int) -> int:
         meter, now_ms = session.meter, self._context.now_ms
@@ -56,22 +58,6 @@ class Asking:
         if not isinstance(request, wire.Fetch | wire.Follow):
             session.acted_ms = now_ms
         return meter.requests.take(1, now_ms)
-
-    def _check_bot(self, session: Session, request: wire.Request) -> None:
-        """A token is for sending and reading, in the rooms that it names. What it does with a room is checked
-        where the room is known."""
-        token = self._context.log.state.access.tokens[session.nick]
-        if isinstance(request, _SENDS):
-            return
-        is_list = isinstance(request, wire.ListPeople | wire.ListRooms | wire.Whois)
-        if not isinstance(request, _OF_BOTS):
-            raise Denied(Refusal.NOT_ALLOWED, "your token is for sending and reading only")
-        if isinstance(request, wire.Redact) and token.may_send:
-            return
-        if not token.may_read:
-            raise Denied(Refusal.NOT_ALLOWED, "your token is not for reading")
-        if is_list and token.rooms and not (isinstance(request, wire.ListPeople) and request.room):
-            raise Denied(Refusal.NOT_ALLOWED, "your token is for its rooms only")
 
     def ask(self, session: Session, question: wire.Question) -> None:
         """Answer a question, once what is said is durable."""
@@ -250,3 +236,19 @@ class Asking:
         self._check_administrator(session)
         rows = [*told(self._context.limits, MEANINGS), *self._context.more_limits]
         return wire.Bounds(session.number, request.token, rows)
+
+
+def _check_bot(token: BotToken, request: wire.Request) -> None:
+    """A token is for sending and reading, in the rooms that it names. What it does with a room is checked
+    where the room is known."""
+    if isinstance(request, _SENDS):
+        return
+    is_list = isinstance(request, wire.ListPeople | wire.ListRooms | wire.Whois)
+    if not isinstance(request, _OF_BOTS):
+        raise Denied(Refusal.NOT_ALLOWED, "your token is for sending and reading only")
+    if isinstance(request, wire.Redact) and token.may_send:
+        return
+    if not token.may_read:
+        raise Denied(Refusal.NOT_ALLOWED, "your token is not for reading")
+    if is_list and token.rooms and not (isinstance(request, wire.ListPeople) and request.room):
+        raise Denied(Refusal.NOT_ALLOWED, "your token is for its rooms only")

@@ -156,6 +156,8 @@ class Deciding:
             case RegisterSubmitted():
                 return self._register(submission)
             case ActSubmitted(user=user, act=act, key=key, mark=mark):
+                if user != wire.ACCOUNT:
+                    self._state.check_session(user, key)
                 return self._acts.decide(user, act, key, mark)
             case RedactSubmitted():
                 return self._redact(submission)
@@ -176,6 +178,7 @@ class Deciding:
         known, conversation, mark = repeated_send(self._state, instance, user, send)
         if known is not None:
             return Result(known, duplicate=True)
+        self._state.check_session(user, submission.key)
         self._state.check_write(user, conversation)
         if instance.remembered >= self._limits.remembered_sends_max:
             raise Denied(Refusal.BUSY, "too many Sends above the lowest counter; raise it")
@@ -194,6 +197,7 @@ class Deciding:
         if fresh is not None:
             fresh[1].check_repeat(1, mark)
             return Result(fresh[1], duplicate=True)
+        self._state.check_session(user, submission.key)
         self._state.check_write(user, conversation)
         accepted = Accepted(1, mark)
         self._numbering.collect(
@@ -207,6 +211,8 @@ class Deciding:
 
     def _redact(self, submission: RedactSubmitted) -> Answer:
         user, conversation = submission.user, submission.conversation
+        if user != wire.ACCOUNT:
+            self._state.check_session(user, submission.key)
         check_redaction(self._state, user, conversation, submission.sender)
         self._redactions.append(submission.pos)
         if submission.is_done:
@@ -321,7 +327,7 @@ def check_redaction(state: State, user: str, conversation: str, sender: str) -> 
     """Raises Denied unless somebody may remove the text of a message of `sender`."""
     room = state.rooms.get(conversation[1:]) if conversation.startswith("#") else None
     if user == sender:
-        token = state.access.tokens.get(user)
+        token = state.access.bot(user)
         if token is None or token.may_send:
             return
     elif room is not None and state.has_role(user, room, wire.OPERATOR):

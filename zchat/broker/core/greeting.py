@@ -125,7 +125,7 @@ class Greeting:
         session = context.sessions.numbered(self._loads.pop(event.token, 0))
         if session is None or context.log.is_loading:  # what was found before a failed commit is asked again
             return
-        if event.rows is None or session.nick not in context.log.state.users:
+        if event.rows is None or not self._may_go_on(session):
             if event.rows is None and not session.open:
                 reason = "the broker cannot read its log at the moment"
                 context.deny(session, 0, Denied(Refusal.STORAGE_UNAVAILABLE, reason))
@@ -136,6 +136,13 @@ class Greeting:
         if not session.open:
             self._welcome(session)
 
+    def _may_go_on(self, session: Session) -> bool:
+        """Whether the state still, or by now, has the session's nick with its key: after a failed commit it
+        was loaded anew."""
+        state = self._context.log.state
+        user = state.users.get(session.nick)
+        return user is not None and session.key in user.keys and state.access.ban_of(user.nick) is None
+
     def _welcome(self, session: Session) -> None:
         context = self._context
         session.open = True
@@ -143,7 +150,7 @@ class Greeting:
         new_installation = session.hello.floor is None and not session.is_of_account
         if new_installation:
             session.floor = context.log.state.users[session.nick].since
-        bot = context.log.state.access.tokens.get(session.nick)
+        bot = context.log.state.access.bot(session.nick)
         heads, following = durable.heads_of(session.nick, {}, session.floor, "", new_installation, bot)
         session.meter = context.meters.of(session.key, context.now_ms)
         if session.key:

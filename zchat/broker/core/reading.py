@@ -116,7 +116,14 @@ class Reading:
         sender, text = found
         origin = Origin(session.number, request.token)
         submission = RedactSubmitted(
-            origin, session.nick, reading.conversation, request.pos, sender, not text, request.reason
+            origin,
+            session.nick,
+            reading.conversation,
+            request.pos,
+            sender,
+            not text,
+            request.reason,
+            session.key,
         )
         context.submit(submission, REDACT_BYTES)
 
@@ -180,7 +187,7 @@ class Reading:
         """Whether somebody may have what is published of a room, or with an empty name presence. A right that
         is not yet durable does not count, and one that was taken has ended before that is durable."""
         state, durable = self._context.log.state, self._context.log.durable
-        token = state.access.tokens.get(user.nick)
+        token = state.access.bot(user.nick)
         if token is not None and not (token.may_read and (name or not token.rooms)):
             return False
         if not name:
@@ -198,7 +205,7 @@ class Reading:
         return wire.Heads(session.number, token, durable.as_of, heads, following)
 
     def _bot(self, session: Session) -> BotToken | None:
-        return self._context.log.state.access.tokens.get(session.nick)
+        return self._context.log.state.access.bot(session.nick)
 
     # ---- delivery ----
 

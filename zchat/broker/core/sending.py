@@ -134,14 +134,16 @@ class Sending:
     def _submit_send(self, session: Session, send: wire.Send, size: int) -> None:
         session.lowest = max(session.lowest, send.lowest)
         submission = SendSubmitted(
-            Origin(session.number, send.token), session.nick, session.hello.instance, send
+            Origin(session.number, send.token), session.nick, session.hello.instance, send, session.key
         )  # fmt: skip
         self._submit(session, submission, size, None)
 
     def _submit_keyed(
         self, session: Session, send: wire.KeyedSend, size: int, row: KeyRow | None, looked: int
     ) -> None:
-        submission = KeyedSendSubmitted(Origin(session.number, send.token), session.nick, send, looked)
+        submission = KeyedSendSubmitted(
+            Origin(session.number, send.token), session.nick, send, looked, session.key
+        )
         self._submit(session, submission, size, row)
 
     def _submit(self, session: Session, submission: Submission, size: int, row: KeyRow | None) -> None:

@@ -91,6 +91,9 @@ class State:
         for kind in access.KINDS & by_kind.keys():
             for row_key, value in by_kind[kind]:
                 self.access.load(kind, row_key, value)
+        for user in self.users.values():
+            if user.maker and user.nick not in self.access.tokens:
+                self.access.has_ended(user.nick)
 
     def take_changed(self) -> list[StateRow]:
         """The rows that changed since the last call, each once."""
@@ -147,7 +150,7 @@ class State:
         elif address[0] == "#":
             return f"#{self.readable_room(address[1:], user).name}"
         else:
-            token = self.access.tokens.get(user)
+            token = self.access.bot(user)
             if token is not None and (token.rooms or not token.may_read):
                 raise Denied(Refusal.NOT_ALLOWED, "your token is not for direct messages")
         return self.conversation(user, address)
@@ -163,6 +166,15 @@ class State:
             return False
         return True
 
+    def check_session(self, user: str, key: str) -> None:
+        """Raises Denied when the session that something came from will end: its key is nobody's any more, or
+        its user was banned, by what is not durable yet. To be asked about everything but repeats."""
+        if key and key not in self.users[user].keys:
+            raise Denied(Refusal.NOT_GREETED, "the key of this session is nobody's any more")
+        ban = self.access.ban_of(user) if self.access.is_guarded(user) else None
+        if ban is not None:
+            raise Denied(Refusal.NOT_ALLOWED, f"you were banned {by(ban)}")
+
     def check_write(self, user: str, conversation: str) -> None:
         """Raises Denied unless `user` may write in a conversation. To be asked about every Send."""
         guarded = self.access.is_guarded(user)
@@ -171,7 +183,7 @@ class State:
                 raise Denied(Refusal.NOT_ALLOWED, "nobody writes there")
             if guarded:
                 self._check_guarded_write("", user)
-            if self.access.tokens:
+            if self.access.has_bots:
                 self._check_takes_messages(conversation, user)
             return
         name = conversation[1:]
@@ -198,7 +210,7 @@ class State:
         return True
 
     def _check_guarded(self, room: Room, user: str) -> None:
-        token = self.access.tokens.get(user)
+        token = self.access.bot(user)
         if token is not None and token.rooms and room.name not in token.rooms:
             raise Denied(Refusal.NOT_ALLOWED, f"your token is not for #{room.name}")
         barrier = self.access.barrier(room.name, user)
@@ -208,7 +220,7 @@ class State:
             raise Denied(Refusal.NOT_ALLOWED, f"you were {what} #{room.name} {by(barrier)}{again}")
 
     def _check_guarded_write(self, room: str, user: str) -> None:
-        token = self.access.tokens.get(user)
+        token = self.access.bot(user)
         if token is not None and (not token.may_send or (token.rooms and not room)):
             what = "direct messages" if token.may_send else "sending"
             raise Denied(Refusal.NOT_ALLOWED, f"your token is not for {what}")
@@ -218,7 +230,7 @@ class State:
 
     def _check_takes_messages(self, conversation: str, user: str) -> None:
         for nick in readers(conversation):
-            token = self.access.tokens.get(nick)
+            token = self.access.bot(nick)
             if nick != user and token is not None and (token.rooms or not token.may_read):
                 raise Denied(Refusal.NOT_ALLOWED, f"{nick} is a bot that reads no direct messages")
 

@@ -13,12 +13,13 @@ class Origin(NamedTuple):
 
 
 class SendSubmitted(NamedTuple):
-    """A Send by counters of `user` in `instance`."""
+    """A Send by counters of `user` in `instance`. `key` is that of the session, here and below."""
 
     origin: Origin
     user: str
     instance: int
     send: wire.Send
+    key: str = ""
 
 
 class KeyedSendSubmitted(NamedTuple):
@@ -28,6 +29,7 @@ class KeyedSendSubmitted(NamedTuple):
     user: str
     send: wire.KeyedSend
     looked: int
+    key: str = ""
 
 
 class RegisterSubmitted(NamedTuple):
@@ -41,7 +43,7 @@ class RegisterSubmitted(NamedTuple):
 
 
 class ActSubmitted(NamedTuple):
-    """An act of `user`, whose session has `key`. `mark` is the same when the request is repeated."""
+    """An act of `user`. `mark` is the same when the request is repeated."""
 
     origin: Origin
     user: str
@@ -61,6 +63,7 @@ class RedactSubmitted(NamedTuple):
     sender: str
     is_done: bool
     reason: str
+    key: str = ""
 
 
 class TimeSubmitted(NamedTuple):
