@@ -242,8 +242,10 @@ def test_a_chapter_that_the_code_cites_exists() -> None:
     headings = set(re.findall(r"^#+ (.+)$", DOCUMENT, re.MULTILINE))
     for path in (ROOT / "zchat").rglob("*.py"):
         text = " ".join(path.read_text(encoding="utf-8").split())
-        for titles in re.findall(r"protocol\.md, (?:chapter )?([A-Z]\w+(?: and [A-Z]\w+)*)", text):
-            assert headings.issuperset(titles.split(" and ")), f"{path} cites {titles}"
+        for cited in re.findall(r"protocol\.md, (?:chapter )?([A-Z][\w ]*)", text):
+            for title in cited.split(" and "):
+                known = any(f"{title} ".startswith(f"{heading} ") for heading in headings)
+                assert known or title[0].islower(), f"{path} cites {title}"
 
 
 # ---- worked examples --------------------------------------------------------------------------------------
