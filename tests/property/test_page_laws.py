@@ -17,7 +17,7 @@ from zchat.broker.core.state import State
 from zchat.broker.store.contract import Reader, Store
 from zchat.broker.store.memory import MemoryStore
 from zchat.broker.store.sqlite import SqliteStore
-from zchat.client.history import Range, read
+from zchat.client.history import Range, messages_in, read
 from zchat.client.messages import Message, entries_of
 from zchat.common import wire
 
@@ -182,7 +182,7 @@ def test_a_range_of_history_is_all_messages_in_it(log: list[Write], wanted: Rang
     ]
     from_the_end = wanted.after is None and wanted.since_ms is None
     expected = matching[-wanted.limit :] if from_the_end else matching[: wanted.limit]
-    assert asyncio.run(read(wanted, page)) == expected
+    assert asyncio.run(read(wanted, page, messages_in)) == expected
 
 
 @given(log=LOGS, above=st.integers(0, 60))
