@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from msgspec import inspect as types
 
+from zchat.broker.connections import ConnectionLimits
 from zchat.broker.core.limits import Limits
 from zchat.common import limits, links, names, wire
 from zchat.common.codes import Refusal
@@ -192,10 +193,19 @@ def test_limits_of_the_broker() -> None:
     assert {row[0]: int(row[1].replace(",", "")) for row in rows} == Limits._field_defaults
 
 
-BOTH = table(chapter("Limits that both sides know")) + table(chapter("Limits of the broker alone"))
+def test_limits_of_connections() -> None:
+    rows = table(chapter("Limits of connections"))
+    assert {row[0]: int(row[1].replace(",", "")) for row in rows} == ConnectionLimits._field_defaults
 
 
-@pytest.mark.parametrize("row", BOTH, ids=lambda row: row[0])
+LIMITS = [
+    row
+    for title in ("Limits that both sides know", "Limits of the broker alone", "Limits of connections")
+    for row in table(chapter(title))
+]
+
+
+@pytest.mark.parametrize("row", LIMITS, ids=lambda row: row[0])
 def test_the_unit_of_a_limit_is_the_one_in_its_name(row: list[str]) -> None:
     units = {"BYTES": "bytes", "CHARACTERS": "characters", "MS": "ms"}
     (unit, *more) = [word for mark, word in units.items() if mark in row[0].upper().split("_")] or [""]
