@@ -144,6 +144,9 @@ class Core:
                 self._loaded(event)
             case Stopping():
                 self._stopping = True
+                for session in self._context.sessions:
+                    self._context.log.seen(session.nick, self._context.now_ms)
+                self._context.log.leave()
             case _:
                 assert_never(event)
 

@@ -25,9 +25,9 @@ class Limits(NamedTuple):
     sanctions_max: int = 10_000
     ignored_max: int = wire_limits.IGNORED_MAX
     queued_bytes_per_session_max: int = 2 * 1024 * 1024
-    messages_per_second: int = 20_000
-    messages_burst: int = 100_000
-    text_bytes_per_second: int = 8 * 1024 * 1024
+    messages_per_second: int = 50_000
+    messages_burst: int = 200_000
+    text_bytes_per_second: int = 16 * 1024 * 1024
     text_bytes_burst: int = 64 * 1024 * 1024
     requests_per_second: int = 500
     requests_burst: int = 4_000

@@ -148,6 +148,11 @@ class Log:
         if nick != wire.ACCOUNT and self._clock_ms is not None:
             self._seen[nick] = self.seen_ms[nick] = self.time_ms(now_ms)
 
+    def leave(self) -> None:
+        """The last commit: with it is kept what else would be lost."""
+        if self.phase is Phase.READY and self._seen:
+            self.submit(TimeSubmitted(Origin(0, 0)), 0)
+
     # ---- a commit that succeeds ----
 
     def advance(self, live: Container[int], now_ms: int) -> Append | None:
@@ -183,7 +188,7 @@ class Log:
         for submission in event.submissions:
             deciding.decide(submission)
         decision = commit.decision = deciding.close()
-        if decision.is_empty:
+        if decision.is_empty and not self._seen:
             self._commit = None
             return None, Released(decision, commit.held)
         self.state.last_time_ms = time_ms
