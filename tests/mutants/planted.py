@@ -301,8 +301,8 @@ MUTANTS = (
     Mutant(
         "a refusal told while another transmission is under way",
         CLIENT + "outbox.py",
-        "        if formed.on_the_way:\n            self._doubtful",
-        "        if formed.on_the_way > 1000:\n            self._doubtful",
+        "        if formed.on_the_way:\n            self._doubts.add",
+        "        if formed.on_the_way > 1000:\n            self._doubts.add",
         SIMULATION,
     ),
     Mutant(

@@ -85,7 +85,7 @@ class Callers:
             self._keys.pop(ticket, None)
 
     def _abandoned(self, ticket: int, handed_over: bool, error: Exception | None) -> Exception:
-        if error is not None and not handed_over:
+        if error is not None and (ticket in self._reads or not handed_over):
             return error
         if self.closing and not handed_over:
             return Closed("the client was closed before this was handed over")
@@ -101,5 +101,5 @@ class Callers:
 def refused(refusal: Refusal, reason: str) -> ZchatError:
     """What to raise for a refusal."""
     text = reason or refusal.meaning
-    identity = refusal in (Refusal.NICK_TAKEN, Refusal.KEY_BOUND)
-    return WrongIdentity(text, refusal) if identity else Refused(refusal, text)
+    is_identity = refusal.exit_code == WrongIdentity.exit_code
+    return WrongIdentity(text, refusal) if is_identity else Refused(refusal, text)

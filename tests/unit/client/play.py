@@ -82,8 +82,8 @@ def welcome(
     )
 
 
-def hello(floor: int | None = None, lowest: int = 0, quiet: bool = False) -> do.Transmit:
-    return do.Transmit(wire.Hello(1, 1, "ann", INSTANCE, lowest, floor, quiet, "client", True))
+def hello(floor: int | None = None, lowest: int = 0, quiet: bool = False, invite: str = "") -> do.Transmit:
+    return do.Transmit(wire.Hello(1, 1, "ann", INSTANCE, lowest, floor, quiet, "client", True, invite))
 
 
 def told(status: Status, refusal: Refusal | None = None) -> list[do.Effect]:
@@ -97,7 +97,13 @@ def drafts(first_ticket: int, to: str, *texts: str) -> MessagesQueued:
 class Play:
     """A core and its time. `wanted` is what it wanted since the last look."""
 
-    def __init__(self, quiet: bool = False, snapshot: Snapshot | None = None, resume: bool = False) -> None:
+    def __init__(
+        self,
+        quiet: bool = False,
+        snapshot: Snapshot | None = None,
+        resume: bool = False,
+        invite: str = "",
+    ) -> None:
         self.core = Core(
             "ann",
             instance=INSTANCE,
@@ -105,6 +111,7 @@ class Play:
             quiet=quiet,
             snapshot=snapshot,
             resume=resume,
+            invite=invite,
             software="client",
         )
         self.now_ms = 0
@@ -122,6 +129,10 @@ class Play:
     def refuse(self, session: int, token: int, refusal: Refusal, reason: str = "no") -> None:
         """The broker answers no."""
         self.answer(wire.Refused(session, token, refusal.value, reason))
+
+    def limit(self, session: int, token: int, retry_after_ms: int, reason: str = "too much") -> None:
+        """The broker answers that it is too much."""
+        self.answer(wire.Refused(session, token, Refusal.RATE_LIMITED.value, reason, retry_after_ms))
 
     def page(self, session: int, token: int, conversation: str, head: int, *segments: wire.Segment) -> None:
         """The broker answers a Fetch."""

@@ -1,7 +1,10 @@
 """Connecting, greeting, signs of life, and trying again for ever."""
 
-from tests.unit.client.play import AWAY, BACK, CAUGHT_UP, PORT, Play, hello, told, welcome
+import pytest
+
+from tests.unit.client.play import AWAY, BACK, CAUGHT_UP, PORT, Play, drafts, hello, told, welcome
 from zchat.client.core.effects import (
+    Abandon,
     Connect,
     Diagnose,
     Fail,
@@ -94,16 +97,50 @@ def test_a_connection_on_which_no_hello_is_answered_is_left(play: Play) -> None:
     assert Connect() in play.wanted
 
 
-def test_identity_refusals_are_final(play: Play) -> None:
-    for refusal in (Refusal.NICK_TAKEN, Refusal.KEY_BOUND, Refusal.NAME_INVALID, Refusal.VERSION_UNSUPPORTED):
-        refused = Play()
-        refused.happen(Started(), HandshakeSucceeded())
-        refused.forget()
-        refused.refuse(0, 0, refusal, "why")
-        refused.expect(Fail(refusal, "why"))
-        assert refused.core.deadline_ms() is None
-        refused.happen(Started(), HandshakeSucceeded(), AnswerReceived(welcome()))
-        refused.expect()
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal.NICK_TAKEN,
+        Refusal.KEY_BOUND,
+        Refusal.NAME_INVALID,
+        Refusal.VERSION_UNSUPPORTED,
+        Refusal.NOT_INVITED,
+        Refusal.INVITE_INVALID,
+        Refusal.BANNED,
+    ],
+)
+def test_identity_refusals_are_final(refusal: Refusal) -> None:
+    play = Play()
+    play.ask(1, wire.Join(0, 0, "tea"))
+    play.happen(drafts(2, "#tea", "hi"), Started(), HandshakeSucceeded())
+    play.forget()
+    play.refuse(0, 0, refusal, "why")
+    play.expect(Fail(refusal, "why"), Abandon([2], handed_over=False), Abandon([1], handed_over=False))
+    assert play.core.deadline_ms() is None
+    play.happen(Started(), HandshakeSucceeded(), AnswerReceived(welcome()))
+    play.expect()
+
+
+def test_an_invite_is_shown_until_the_first_welcome() -> None:
+    play = Play(invite="a" * 40)
+    play.happen(Started(), HandshakeSucceeded())
+    play.wait(2_000)
+    play.answer(welcome())
+    play.happen(Disconnected())
+    play.wait(100)
+    play.happen(HandshakeSucceeded())
+    hellos = [e for e in play.wanted if isinstance(e, Transmit) and isinstance(e.request, wire.Hello)]
+    assert hellos == [hello(invite="a" * 40)] * 2 + [hello(floor=5)]
+
+
+def test_a_session_that_the_broker_ends_is_followed_by_a_hello_and_its_refusal(open_play: Play) -> None:
+    play = open_play
+    play.wait(5_000)
+    play.forget()
+    play.refuse(1, 0, Refusal.NOT_GREETED)
+    play.expect(*told(Status("away", "the broker has ended the session; greeting it")), hello(floor=5))
+    play.refuse(0, 0, Refusal.BANNED, "bob banned you: spam")
+    play.expect(Fail(Refusal.BANNED, "bob banned you: spam"))
 
 
 def test_a_broker_that_cannot_let_us_in_now_is_asked_again_and_that_is_told(play: Play) -> None:

@@ -184,11 +184,11 @@ class Core:
         return []
 
     def _give_up(self, ticket: int, now_ms: int) -> list[Effect]:
-        if self._reception.give_up(ticket):
-            return [Abandon([ticket], handed_over=False)]
-        if self._requests.give_up(ticket):
-            return [Abandon([ticket], handed_over=True)]
-        return self.outbox.give_up(ticket, self._session.number, now_ms)
+        return (
+            self._reception.give_up(ticket, now_ms)
+            or self._requests.give_up(ticket, now_ms)
+            or self.outbox.give_up(ticket, self._session.number, now_ms)
+        )
 
     # ---- the connection ----
 
@@ -221,10 +221,12 @@ class Core:
         self._session.pause(now_ms)
         return self._suspend("the connection to the broker is lost; trying again")
 
-    def _not_greeted(self, now_ms: int) -> list[Effect]:
-        """The broker was restarted, or has expired us: greet again over the same sockets."""
+    def _not_greeted(self, was_ended: bool, now_ms: int) -> list[Effect]:
+        """The broker was restarted, has expired us, or `was_ended` when our right to the session was: greet
+        again over the same sockets, and hear why."""
         say_hello = self._session.lose(now_ms)
-        effects = self._suspend("the broker has started anew; greeting it")
+        what = "has ended the session" if was_ended else "has started anew"
+        effects = self._suspend(f"the broker {what}; greeting it")
         return effects + self._hello(now_ms) if say_hello else effects
 
     def _suspend(self, why: str) -> list[Effect]:
@@ -294,10 +296,8 @@ class Core:
 
     def _close(self) -> list[Effect]:
         self._session.stop()
-        effects = self.outbox.close()
-        acts, reads = self._requests.close(), self._reception.close()
-        if acts:
-            effects.append(Abandon(acts, handed_over=True))
+        effects = self.outbox.close() + self._requests.close()
+        reads = self._reception.close()
         if reads:
             effects.append(Abandon(reads, handed_over=False))
         return effects
@@ -340,25 +340,30 @@ class Core:
                 assert_never(answer)
 
     def _refused(self, refused: wire.Refused, now_ms: int) -> list[Effect]:
-        code, token, reason = refusal(refused.code), refused.token, refused.reason
+        code, token, reason, wait_ms = (
+            refusal(refused.code),
+            refused.token,
+            refused.reason,
+            refused.retry_after_ms,
+        )
         session = self._session.number
         if refused.session == 0 and token == 0:
-            return self._hello_refused(code, reason, now_ms)
+            return self._hello_refused(code, reason, wait_ms, now_ms)
         if session is None or refused.session != session:
             return []
         if code is Refusal.NOT_GREETED:
-            return self._not_greeted(now_ms)
+            return self._not_greeted(token == 0, now_ms)
         if token in self.outbox:
-            return self.outbox.refused(token, code, reason, session, now_ms)
+            return self.outbox.refused(token, code, reason, session, now_ms, wait_ms)
         if token in self._requests:
-            return self._requests.refused(token, code, reason, now_ms)
-        return self._reception.refused(token, code, reason, now_ms)
+            return self._requests.refused(token, code, reason, now_ms, wait_ms)
+        return self._reception.refused(token, code, reason, now_ms, wait_ms)
 
-    def _hello_refused(self, code: Refusal, reason: str, now_ms: int) -> list[Effect]:
+    def _hello_refused(self, code: Refusal, reason: str, wait_ms: int, now_ms: int) -> list[Effect]:
         if self._session.phase is not Phase.GREETING:
             return []
-        if self._session.hello_refused(code, now_ms):
-            return [*self._close(), Fail(code, reason)]
+        if self._session.hello_refused(code, now_ms, wait_ms):
+            return [Fail(code, reason), *self._close()]
         return self._tell("refused", reason or code.meaning, code)
 
     def _resolve(self, answer: wire.Done | wire.Listed, now_ms: int) -> list[Effect]:

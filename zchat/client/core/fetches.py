@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from zchat.client.core.effects import Effect, Transmit
+from zchat.client.core.limited import Limited
 from zchat.common import limits, wire
 
 ANSWER_MS: Final = 5_000  # then it is asked again, doubled each time
@@ -42,6 +43,7 @@ class Fetches:
         self._queue: deque[Wanted] = deque()
         self._open: dict[int, Wanted] = {}  # by token; `due_ms` is when the answer is overdue
         self._later: list[Wanted] = []
+        self._held: Limited | None = None  # too much was asked: nothing is until then
 
     def __contains__(self, token: int) -> bool:
         return token in self._open
@@ -51,7 +53,10 @@ class Fetches:
 
     def deadline_ms(self) -> int | None:
         """When an answer is overdue, or a page is to be asked for again."""
-        return min((w.due_ms for w in (*self._open.values(), *self._later)), default=None)
+        times = [w.due_ms for w in (*self._open.values(), *self._later)]
+        if self._held is not None and self._queue:
+            times.append(self._held.due_ms)
+        return min(times, default=None)
 
     # ---- what is wanted ----
 
@@ -96,6 +101,9 @@ class Fetches:
 
     def start(self, session: int, now_ms: int) -> list[Effect]:
         """Ask for what is wanted, as far as the gate is open."""
+        if self._held is not None and now_ms < self._held.due_ms:
+            return []
+        self._held = None
         effects: list[Effect] = []
         while self._queue and len(self._open) < limits.FETCHES_MAX:
             wanted = self._queue.popleft()
@@ -134,6 +142,13 @@ class Fetches:
         wanted = self._open.pop(token, None)
         if wanted is not None and self._wanted.get(wanted.key) is wanted:
             self._put_off(wanted, now_ms)
+
+    def limited(self, token: int, because: Limited) -> None:
+        """Too much was asked: this one is the first to be asked for again, when it may."""
+        wanted = self._open.pop(token, None)
+        if wanted is not None and self._wanted.get(wanted.key) is wanted:
+            self._queue.appendleft(wanted)
+        self._held = because
 
     def again(self, wanted: Wanted, fruitless: bool, now_ms: int) -> None:
         """More of it is wanted: at once, or later when the page brought nothing."""

@@ -1,12 +1,20 @@
-"""Sending: one queue, one window, and Sends that never change once they are formed."""
+"""Sending: one queue, one window, and Sends that never change once they are formed.
+
+Longer than other files: messages that wait, that are on their way and that are sent again have one order, and
+an answer may concern all three.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
+from zchat.client.core.doubts import Doubts
 from zchat.client.core.effects import Abandon, Acknowledge, Effect, Refuse, Transmit
 from zchat.client.core.events import Draft
-from zchat.client.core.sends import DoubtfulSend, FormedSend, Run
+from zchat.client.core.limited import NOT_STORED, limited
+from zchat.client.core.pace import Pace
+from zchat.client.core.sends import FormedSend, Run
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 
@@ -19,7 +27,6 @@ TIMEOUT_MS: Final = 2_000  # on the oldest, doubled each time
 TIMEOUT_MS_MAX: Final = 15_000
 AGAIN_MS: Final = 50  # between two resends that brought nothing, doubled each time
 AGAIN_MS_MAX: Final = 5_000
-DOUBT_MS: Final = 15_000  # for the answers to other transmissions of a Send that was refused
 
 _NOT_FINAL: Final = frozenset((Refusal.BUSY, Refusal.UNREADABLE, Refusal.NOT_GREETED))
 
@@ -31,13 +38,14 @@ class Outbox:
         self._tokens = tokens
         self._runs: deque[Run] = deque()
         self._formed: dict[int, FormedSend] = {}  # by token, in the order of forming
-        self._doubtful: dict[int, DoubtfulSend] = {}  # by token, in the order of `due_ms`
+        self._doubts = Doubts()
         self._formed_messages = 0
         self._formed_bytes = 0
         self._next_counter = 0
         self._timeout_ms = TIMEOUT_MS
         self._resends = 0  # since the last answer that was one
         self._resend_ms: int | None = None
+        self._pace = Pace()
         self._text_bytes_max = limits.TEXT_BYTES_MAX
         self._send_bytes_max = limits.SEND_BYTES_MAX
         self._send_messages_max = limits.SEND_MESSAGES_MAX
@@ -55,16 +63,18 @@ class Outbox:
     @property
     def is_empty(self) -> bool:
         """Nothing is waiting or without an answer."""
-        return not self._formed and not self._runs and not self._doubtful
+        return not self._formed and not self._runs and not self._doubts
 
     def deadline_ms(self) -> int | None:
         """When all unanswered Sends are due again, or a doubt has lasted long enough."""
-        times = [self._resend_ms] if self._formed else []
-        times += [doubtful.due_ms for doubtful in self._doubtful.values()][:1]
+        again_ms = self._resend_ms if self._formed else None
+        if self._pace.held is not None:
+            again_ms = self._pace.held.due_ms
+        times = [again_ms, self._doubts.deadline_ms()]
         return min((time for time in times if time is not None), default=None)
 
     def __contains__(self, token: int) -> bool:
-        return token in self._formed or token in self._doubtful
+        return token in self._formed or token in self._doubts
 
     # ---- what users want ----
 
@@ -96,29 +106,43 @@ class Outbox:
                 self.waiting_bytes -= size
                 if not run.texts:
                     self._runs.remove(run)
-                return [Abandon([ticket], handed_over=False)]
+                return self._too_much(ticket, session, now_ms) or [Abandon([ticket], handed_over=False)]
         for formed in self._formed.values():
             if ticket in formed.tickets:
-                formed.given_up.add(ticket)
-                effects: list[Effect] = [Abandon([ticket], handed_over=True)]
-                if len(formed.given_up) == len(formed.tickets):
-                    self._remove(formed)
-                    effects += self._passed(session, now_ms)
-                return effects
+                return self._give_up_sent(formed, ticket, session, now_ms)
         return []
+
+    def _give_up_sent(
+        self, formed: FormedSend, ticket: int, session: int | None, now_ms: int
+    ) -> list[Effect]:
+        """A Send goes on as it is as long as somebody waits for one of its messages: what becomes of the
+        others is not known. Nobody waits: it is not sent again."""
+        formed.given_up.add(ticket)
+        if len(formed.given_up) < len(formed.tickets):
+            return [Abandon([ticket], handed_over=True)]
+        effects = self._too_much(ticket, session, now_ms) if formed.is_not_stored else []
+        self._remove(formed)
+        return (effects or [Abandon([ticket], handed_over=True)]) + self._passed(session, now_ms)
+
+    def _too_much(self, ticket: int, session: int | None, now_ms: int) -> list[Effect]:
+        """That this is why it was not stored, if it is."""
+        is_slowed = self._pace.held is not None or any(formed.waits for formed in self._formed.values())
+        if session is None or not is_slowed or self._pace.limited is None:
+            return []
+        return [self._pace.limited.refuse([ticket], now_ms, NOT_STORED)]
 
     def close(self) -> list[Effect]:
         """Nothing is sent any more."""
         effects: list[Effect] = []
-        unknown = [ticket for formed in self._formed.values() for ticket in formed.tickets]
-        unknown += [ticket for doubtful in self._doubtful.values() for ticket in doubtful.formed.tickets]
-        never = [ticket for run in self._runs for ticket in run.texts]
+        unknown = [t for formed in self._formed.values() if not formed.is_not_stored for t in formed.tickets]
+        unknown += self._doubts.close()
+        never = [t for formed in self._formed.values() if formed.is_not_stored for t in formed.tickets]
+        never += [ticket for run in self._runs for ticket in run.texts]
         if unknown:
             effects.append(Abandon(unknown, handed_over=True))
         if never:
             effects.append(Abandon(never, handed_over=False))
         self._formed.clear()
-        self._doubtful.clear()
         self._runs.clear()
         self._formed_messages = self._formed_bytes = self.waiting = self.waiting_bytes = 0
         return effects
@@ -127,9 +151,11 @@ class Outbox:
 
     def welcomed(self, welcome: wire.Welcome, now_ms: int) -> list[Effect]:
         """A session is open: all that is unanswered is sent again, then what waited."""
-        effects = self._limit(welcome) + self._leave_in_doubt(None)
+        effects = self._limit(welcome) + self._doubts.lost(None)
         for formed in self._formed.values():
+            formed.uncertain |= formed.on_the_way > 0
             formed.on_the_way = 0
+        self._pace.go_on()
         self._timeout_ms = TIMEOUT_MS
         effects += self._resend(welcome.session, now_ms)
         self._resends = 0
@@ -137,43 +163,64 @@ class Outbox:
 
     def stored(self, row: wire.Stored, session: int, now_ms: int) -> list[Effect]:
         """A Send is durable."""
-        doubtful = self._doubtful.pop(row.token, None)
-        formed = doubtful.formed if doubtful else self._formed.get(row.token)
+        formed = self._doubts.stored(row.token)
         if formed is None:
-            return []
-        if doubtful is None:
+            formed = self._formed.get(row.token)
+            if formed is None:
+                return []
             self._remove(formed)
             self._progressed(now_ms)
+        self._pace.speed_up()
         effects: list[Effect] = [
             Acknowledge(formed.tickets, formed.key, formed.counter, row.pos, row.time_ms, row.duplicate)
         ]
         return effects + self._passed(session, now_ms)
 
-    def refused(self, token: int, refusal: Refusal, reason: str, session: int, now_ms: int) -> list[Effect]:
+    def refused(
+        self,
+        token: int,
+        refusal: Refusal,
+        reason: str,
+        session: int,
+        now_ms: int,
+        retry_after_ms: int = 0,
+    ) -> list[Effect]:
         """A Send was refused: for good, or because of its place, or for a moment."""
-        if token in self._doubtful:
-            return self._doubtful_refused(token)
+        if token in self._doubts:
+            return self._doubts.refused(token)
         formed = self._formed.get(token)
         if formed is None:
             return []
         formed.on_the_way = max(0, formed.on_the_way - 1)
         if refusal is Refusal.OUT_OF_ORDER:
             return self._out_of_order(formed, session, now_ms)
+        if refusal is Refusal.RATE_LIMITED:
+            is_oldest = formed is next(iter(self._formed.values()))
+            under_way = sum(not one.waits for one in self._formed.values())
+            self._pace.slow_down(limited(reason, retry_after_ms, now_ms), under_way, is_oldest)
+            self._resends = 0
+            return []
         if refusal in _NOT_FINAL:
+            formed.uncertain |= refusal is Refusal.UNREADABLE  # it may be stored all the same
             self._resend_soon(now_ms)
             return []
         self._remove(formed)
         self._progressed(now_ms)
         effects: list[Effect] = []
         if formed.on_the_way:
-            self._doubtful[token] = DoubtfulSend(formed, refusal, reason, now_ms + DOUBT_MS)
+            self._doubts.add(formed, refusal, reason, now_ms)
         else:
             effects.append(Refuse(formed.tickets, refusal, reason))
         return effects + self._passed(session, now_ms)
 
     def elapsed(self, session: int, now_ms: int) -> list[Effect]:
         """The oldest has waited for too long, or a resend is due."""
-        effects = self._leave_in_doubt(now_ms)
+        effects = self._doubts.lost(now_ms)
+        if self._pace.held is not None:
+            if now_ms < self._pace.held.due_ms:
+                return effects
+            self._pace.go_on()
+            return effects + self._resend(session, now_ms) + self.form(session, now_ms)
         if self._resend_ms is None or now_ms < self._resend_ms or not self._formed:
             return effects
         self._timeout_ms = min(2 * self._timeout_ms, TIMEOUT_MS_MAX)
@@ -182,8 +229,11 @@ class Outbox:
     # ---- the window ----
 
     def form(self, session: int, now_ms: int) -> list[Effect]:
-        """Form Sends from the head of the queue while the window has room."""
-        effects: list[Effect] = []
+        """Form Sends from the head of the queue while the window has room, behind those that wait for their
+        turn."""
+        if self._pace.held is not None:
+            return []
+        effects = self._transmit_waiting(session)
         while self._runs and self._has_room():
             run = self._runs.popleft()
             formed = FormedSend(run, next(self._tokens), self._next_counter)
@@ -203,6 +253,8 @@ class Outbox:
         count = len(self._formed)
         if count == 0:
             return True
+        if self._pace.sends_max is not None and count >= self._pace.sends_max:
+            return False
         run, oldest = self._runs[0], next(iter(self._formed.values()))
         if (run.key is None) != (oldest.key is None):
             return False  # only counters keep their order when one is refused: the kinds do not overlap
@@ -247,23 +299,6 @@ class Outbox:
         self._resends = 0
         self._resend_ms = now_ms + TIMEOUT_MS
 
-    # ---- refused, with another transmission under way ----
-
-    def _doubtful_refused(self, token: int) -> list[Effect]:
-        formed, refusal, reason, _ = self._doubtful[token]
-        formed.on_the_way -= 1
-        if formed.on_the_way > 0:
-            return []
-        del self._doubtful[token]
-        return [Refuse(formed.tickets, refusal, reason)]
-
-    def _leave_in_doubt(self, now_ms: int | None) -> list[Effect]:
-        """The missing answers will not come: they were an earlier session's (None), or are overdue."""
-        lost = [
-            token for token, doubtful in self._doubtful.items() if now_ms is None or doubtful.due_ms <= now_ms
-        ]
-        return [Abandon(self._doubtful.pop(token).formed.tickets, handed_over=True) for token in lost]
-
     # ---- sending again ----
 
     def _passed(self, session: int | None, now_ms: int) -> list[Effect]:
@@ -288,6 +323,8 @@ class Outbox:
         return self._resend_or_wait(session, now_ms)
 
     def _resend_or_wait(self, session: int, now_ms: int) -> list[Effect]:
+        if self._pace.held is not None:
+            return []  # all are sent again in any case
         if self._resends == 0:
             return self._resend(session, now_ms)
         self._resend_soon(now_ms)
@@ -298,14 +335,25 @@ class Outbox:
         self._resend_ms = due_ms if self._resend_ms is None else min(self._resend_ms, due_ms)
 
     def _resend(self, session: int, now_ms: int) -> list[Effect]:
-        """Send all again that is unanswered, in order and unchanged."""
+        """Send all again that is unanswered, in order and unchanged; as many at once as the pace is."""
         self._resends += 1
         self._resend_ms = now_ms + self._timeout_ms
-        return [self._transmit(formed, session) for formed in self._formed.values()]
+        sends = list(self._formed.values())
+        at_once = len(sends) if self._pace.sends_max is None else self._pace.sends_max
+        for formed in sends[at_once:]:
+            formed.waits = True
+        return [self._transmit(formed, session) for formed in sends[:at_once]]
+
+    def _transmit_waiting(self, session: int) -> list[Effect]:
+        """Those that wait are the last ones of the window."""
+        if self._pace.sends_max is None:
+            return []
+        first = islice(self._formed.values(), self._pace.sends_max)
+        return [self._transmit(formed, session) for formed in first if formed.waits]
 
     def _transmit(self, formed: FormedSend, session: int) -> Effect:
         formed.on_the_way += 1
-        formed.out_of_order = False
+        formed.out_of_order = formed.waits = False
         request: wire.Request
         if formed.key is None:
             request = wire.Send(session, formed.token, self.lowest, formed.to, formed.counter, formed.texts)

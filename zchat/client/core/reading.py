@@ -18,7 +18,8 @@ from zchat.common.codes import Refusal
 
 _FRUITLESS_MAX: Final = 8  # pages without news before the broker's word is taken that there are none
 _NOW: Final = 2**53  # behind every position
-_GONE: Final = frozenset((Refusal.NO_SUCH_ROOM, Refusal.NO_SUCH_USER))
+_GONE: Final = frozenset((Refusal.NO_SUCH_ROOM, Refusal.NO_SUCH_USER, Refusal.NOT_ALLOWED))
+_EXPELLING: Final = frozenset(("kicked", "banned"))  # acts that end the reading of a room
 
 
 class Reading:
@@ -36,6 +37,7 @@ class Reading:
         self.requested: set[str] = set()  # rooms that the session follows, or may follow by now
         self._left: dict[str, int] = {}  # rooms that were left, and where
         self.rooms_changed = False  # since this was set to False
+        self.expelled: dict[str, str] = {}  # followed rooms that may be read no longer, and why
         self._catchup = CatchUp()
         self._resume = resume
         self._fetches = fetches
@@ -274,14 +276,19 @@ class Reading:
         else:
             self._targets.pop(conversation, None)
 
-    def page_refused(self, conversation: str, refusal: Refusal) -> bool:
-        """A repair was refused. True when there is nothing to be had there, now or later."""
+    def page_refused(self, conversation: str, refusal: Refusal, reason: str) -> bool:
+        """A repair was refused. True when there is nothing to be had there any more: it is read no longer."""
         if refusal not in _GONE:
             return False
         self._forget(conversation)
-        if conversation in self.cursors.joined:
-            self._leave(conversation, _NOW)
+        if conversation.startswith("#"):
+            self._expel(conversation, _NOW, reason)
         return True
+
+    def examine_followed(self) -> None:
+        """Some room that is followed may not be read any more: a page of each tells which."""
+        for room in sorted(self.cursors.followed):
+            self._want(room)
 
     # ---- the user ----
 
@@ -328,6 +335,31 @@ class Reading:
                 self._join(segment.conversation)
             elif isinstance(entry, wire.Left) and entry.nick == self.nick:
                 self._leave(segment.conversation, segment.last)
+            elif isinstance(entry, wire.Acted) and entry.subject == self.nick and entry.act in _EXPELLING:
+                self._expelled(entry, segment)
+
+    def _expelled(self, acted: wire.Acted, segment: wire.Segment) -> None:
+        """We were put out of a room. That is told there and, for those who read it no longer, in the direct
+        conversation with whoever did it, at a later position. What was read in the room beyond that, or is
+        told to be there of a later membership, is newer. protocol.md, Acts."""
+        room, position = f"#{acted.room}", segment.last
+        if not acted.room:
+            return
+        if segment.conversation != room:
+            is_older = position <= self.cursors.position(room) or position < self._starts.get(room, 0)
+            if not self._reads(room) or is_older:
+                return
+        why = f": {acted.reason}" if acted.reason else ""
+        self._expel(room, position, f"{acted.nick} {acted.act} you{why}")
+
+    def _expel(self, room: str, position: int, why: str) -> None:
+        """A room may not be read any more as of `position`, neither as a member nor beyond that."""
+        if room in self.cursors.followed:
+            self.cursors.followed.discard(room)
+            self.inbox.taken.followed.discard(room)
+            self.expelled[room] = why
+            self.rooms_changed = True
+        self._leave(room, position)
 
     def _joins(self, segment: wire.Segment) -> bool:
         """Whether the segment, of a room that is not read, is our joining it: then reading begins with it. A

@@ -9,6 +9,7 @@ from zchat.client.core.effects import Abandon, Announce, Deliver, Effect, Refuse
 from zchat.client.core.events import HeadsPublished, PageReceived
 from zchat.client.core.fetches import Fetches
 from zchat.client.core.heartbeat import Heartbeat
+from zchat.client.core.limited import Limited, limited
 from zchat.client.core.listing import Listing
 from zchat.client.core.reading import Reading
 from zchat.client.core.session import Session
@@ -44,6 +45,7 @@ class Reception:
         self._tickets: list[int] = []  # of those who wait for Follow
         self._accepted_rooms: list[str] = []
         self._told_over_router = False
+        self._limited: Limited | None = None  # why the last page, or Follow, is waited for
 
     @property
     def hello_floor(self) -> int | None:
@@ -116,6 +118,8 @@ class Reception:
         if session is None:
             return []
         effects: list[Effect] = []
+        if self.reading.expelled:
+            effects += self._drop_expelled(now_ms)
         if self.reading.rooms_changed and not self._quiet:
             self.reading.rooms_changed = False
             effects += self._subscriptions.changed(self.reading.rooms, now_ms)
@@ -170,8 +174,13 @@ class Reception:
             return effects + self.ping(now_ms)
         return effects + self.reading.list_completed(listing)
 
-    def refused(self, token: int, code: Refusal, reason: str, now_ms: int) -> list[Effect]:
+    def refused(
+        self, token: int, code: Refusal, reason: str, now_ms: int, retry_after_ms: int = 0
+    ) -> list[Effect]:
         """A page or Follow was refused."""
+        if code is Refusal.RATE_LIMITED:
+            self._slow_down(token, limited(reason, retry_after_ms, now_ms))
+            return []
         if token in self._subscriptions:
             return self._follow_refused(code, reason, now_ms)
         if token not in self.fetches:
@@ -180,11 +189,18 @@ class Reception:
         if isinstance(key, int) and code not in _NOT_FINAL:
             self.fetches.answered(token)
             return [Refuse([key], code, reason)]
-        if isinstance(key, str) and self.reading.page_refused(key, code):
+        if isinstance(key, str) and self.reading.page_refused(key, code, reason or code.meaning):
             self.fetches.answered(token)
             return []
         self.fetches.refused(token, now_ms)
         return []
+
+    def _slow_down(self, token: int, because: Limited) -> None:
+        self._limited = because
+        if token in self._subscriptions:
+            self._subscriptions.put_off(because.due_ms)
+        elif token in self.fetches:
+            self.fetches.limited(token, because)
 
     def done(self, act: object, answer: wire.Done, now_ms: int) -> list[Effect]:
         """An act of ours is durable. The room that was joined is in the list of heads, in its registered
@@ -227,12 +243,15 @@ class Reception:
         effects: list[Effect] = [Resolve(ticket, followed, []) for ticket in tickets]
         return effects + self._subscriptions.answered(followed, self.reading.rooms, now_ms)
 
-    def give_up(self, ticket: int) -> bool:
-        """The caller waits no longer. True if there was one."""
+    def give_up(self, ticket: int, now_ms: int) -> list[Effect]:
+        """The caller waits no longer. Nothing if there was none."""
         if ticket in self._tickets:
             self._tickets.remove(ticket)
-            return True
-        return self.fetches.drop(ticket)
+        elif not self.fetches.drop(ticket):
+            return []
+        if self._limited is not None and now_ms < self._limited.due_ms:
+            return [self._limited.refuse([ticket], now_ms)]
+        return [Abandon([ticket], handed_over=False)]
 
     def _follow_refused(self, code: Refusal, reason: str, now_ms: int) -> list[Effect]:
         """The rooms that were accepted before stay in force."""
@@ -242,10 +261,26 @@ class Reception:
         tickets, self._tickets = self._tickets, []
         effects: list[Effect] = [Refuse(tickets, code, reason)] if tickets else []
         if self._subscriptions.followed == self._accepted_rooms:
+            self.reading.examine_followed()
             self._subscriptions.refused(now_ms)
             return effects
         self._set_followed(self._accepted_rooms)
         return effects + self._subscriptions.follow(now_ms)
+
+    def _drop_expelled(self, now_ms: int) -> list[Effect]:
+        """Follow what may still be read; one room that may not would have all refused. What a user asks for
+        at the moment is for the broker to refuse."""
+        expelled, self.reading.expelled = self.reading.expelled, {}
+        was_accepted = self._subscriptions.followed == self._accepted_rooms
+        self._accepted_rooms = sorted(room[1:] for room in self.reading.cursors.followed)
+        effects: list[Effect] = []
+        for room, why in expelled.items():
+            status = Status("expelled", f"{room} is read no longer: {why}")
+            effects += [Announce(status), *self.tell([status])]
+        if was_accepted and not self._tickets:
+            self._set_followed(self._accepted_rooms)
+            effects += self._subscriptions.follow(now_ms)
+        return effects
 
     def _set_followed(self, rooms: list[str]) -> None:
         self._subscriptions.followed = [*rooms]

@@ -1,10 +1,8 @@
-"""Messages on their way from the queue to an answer: consecutive ones, a formed Send, one in doubt."""
+"""Messages on their way from the queue to an answer: consecutive ones, and a formed Send."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from zchat.client.core.events import Draft
-from zchat.common.codes import Refusal
 
 
 class Run:
@@ -38,6 +36,8 @@ class FormedSend:
         "tickets",
         "to",
         "token",
+        "uncertain",
+        "waits",
     )
 
     def __init__(self, run: Run, token: int, counter: int) -> None:
@@ -51,13 +51,10 @@ class FormedSend:
         self.given_up: set[int] = set()
         self.on_the_way = 0  # transmissions in this session that were not answered yet
         self.out_of_order = False  # all of them were refused as out of order
+        self.uncertain = False  # some were never answered, or not with what became of them
+        self.waits = False  # for its turn, since too much was sent
 
-
-class DoubtfulSend(NamedTuple):
-    """A Send that was refused while another transmission of it was under way. That one is decided on, too,
-    and perhaps otherwise: the room may have come to be."""
-
-    formed: FormedSend
-    refusal: Refusal
-    reason: str
-    due_ms: int
+    @property
+    def is_not_stored(self) -> bool:
+        """Every transmission was refused, and so nothing of it is stored."""
+        return not self.on_the_way and not self.uncertain

@@ -26,6 +26,7 @@ _RETRIED: Final = frozenset(
         Refusal.BUSY,
         Refusal.UNREADABLE,
         Refusal.NOT_GREETED,
+        Refusal.RATE_LIMITED,
     )
 )
 
@@ -157,13 +158,12 @@ class Session:
         self._timeout_ms = max(2 * self.heartbeat_ms, min(welcome.timeout_ms, 600_000))
         return True
 
-    def hello_refused(self, refusal: Refusal, now_ms: int) -> bool:
-        """Hello was refused. True when it is for good; else it is said again after a while."""
+    def hello_refused(self, refusal: Refusal, now_ms: int, wait_ms: int = 0) -> bool:
+        """Hello was refused. True when it is for good; else it is said again, a while after `wait_ms`."""
         if refusal not in _RETRIED:
             return True
         self._hellos = 0
-        self._connected_ms = now_ms
-        self._due_ms = now_ms + self._pause_ms()
+        self._connected_ms = self._due_ms = now_ms + wait_ms + self._pause_ms()
         return False
 
     def _pause_ms(self) -> int:

@@ -113,6 +113,10 @@ class Subscriptions:
         """Follow was refused; it is asked again after a while."""
         self._follow_due_ms = now_ms + self._follow_ms
 
+    def put_off(self, due_ms: int) -> None:
+        """Follow was refused for now, and is asked again then."""
+        self._follow_due_ms = due_ms
+
     def confirmed(self, nonce: str, now_ms: int) -> list[Effect]:
         """Heads came on a nonce. On the present one: everything is in force."""
         if not self.is_present(nonce):
