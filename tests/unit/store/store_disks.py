@@ -1,8 +1,11 @@
 """Where the stores under test live: how they are opened, made to fail, ended and killed."""
 
+import resource
 import shutil
+import signal
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,3 +112,15 @@ def copy(path: Path, name: str, suffixes: tuple[str, ...] = ("", "-wal")) -> Pat
 def wal_bytes(path: Path) -> int:
     wal = Path(f"{path}-wal")
     return wal.stat().st_size if wal.exists() else 0
+
+
+@contextmanager
+def files_at_most(size: int) -> Iterator[None]:
+    """The kernel refuses to write beyond `size` bytes in any file."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

@@ -1,16 +1,12 @@
 """What is particular to SQLite: how it syncs, fails, recovers, bounds its WAL and keeps its files."""
 
 import os
-import resource
-import signal
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
-from store_disks import SqliteDisk, copy, fail, wal_bytes
+from store_disks import SqliteDisk, copy, fail, files_at_most, wal_bytes
 from store_logs import Log, after, ranges, sent
 
 from zchat.broker.core.port import StateRow
@@ -22,18 +18,6 @@ from zchat.common.errors import CannotStart, StorageFailed
 @pytest.fixture
 def disk(sqlite_disk: SqliteDisk) -> SqliteDisk:
     return sqlite_disk
-
-
-@contextmanager
-def files_at_most(size: int) -> Iterator[None]:
-    """The kernel refuses to write beyond `size` bytes in any file."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 class TestSettings:
