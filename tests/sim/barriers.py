@@ -35,6 +35,8 @@ def check_barriers(submissions: Sequence[Submission], write: Write) -> None:
                     if highest > barrier:
                         raise Violation(f"{submission} is at {barrier}, what came before it at {highest}")
                 continue
+            case _:
+                continue
         if pos is not None:
             highest = max(highest, pos)
             if pos < barrier:
