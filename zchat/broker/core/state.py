@@ -1,7 +1,6 @@
 """The state that decisions are made on: a fold over the log, one commit ahead of the disk."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +8,7 @@ import msgspec
 from zchat.broker.core import access
 from zchat.broker.core.access import Access, Sanction
 from zchat.broker.core.port import StateRow
-from zchat.common import names, wire
+from zchat.common import names, times, wire
 from zchat.common.codes import Refusal
 
 GENERAL: Final = "general"  # the room everybody starts in
@@ -345,9 +344,5 @@ def _no_such_private(name: str) -> Denied:
 def by(sanction: Sanction) -> str:
     """By whom, until when and why, to be told to the one concerned."""
     by = "by the broker's operator" if sanction.actor == wire.ACCOUNT else f"by {sanction.actor}"
-    until = f" until {_utc(sanction.until_ms)}" if 0 < sanction.until_ms < wire.FOR_EVER else ""
+    until = f" until {times.utc(sanction.until_ms)}" if 0 < sanction.until_ms < wire.FOR_EVER else ""
     return f"{by}{until}{f': {sanction.reason}' if sanction.reason else ''}"
-
-
-def _utc(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
