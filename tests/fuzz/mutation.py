@@ -87,7 +87,7 @@ def _repeat(rng: Random, data: bytes) -> bytes:
 def _put_number(rng: Random, data: bytes) -> bytes:
     at = rng.randrange(len(data) + 1)
     size: int = rng.choice((1, 2, 4, 8))
-    number = rng.choice(EDGES) % 2 ** (8 * size)
+    number: int = rng.choice(EDGES) % 2 ** (8 * size)
     return data[:at] + number.to_bytes(size, "big") + data[at + size :]
 
 

@@ -56,7 +56,7 @@ from zchat.common.keys import KeyPair
 
 REQUESTS_PER_TURN: Final = 256  # read before the loop looks at anything else
 REQUEST_BYTES_PER_TURN: Final = 1024 * 1024
-SUBSCRIPTIONS_PER_TURN: Final = 1_000
+SUBSCRIPTIONS_PER_TURN: Final = 100
 CONTROL: Final = b"@"  # before the routing ids of the control socket; those of ROUTER begin with a zero byte
 STOP_SECONDS_MAX: Final = 5  # for what was read before the broker was told to stop
 
