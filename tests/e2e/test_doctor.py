@@ -127,14 +127,15 @@ def test_nothing_is_left_behind(run: Zchat, broker: Broker, tmp_path: Path) -> N
     assert run(["users"]).stdout == "  ann\n"
 
 
-def test_nobody_sees_it_come(run: Zchat) -> None:
+def test_nobody_sees_it_come(run: Zchat, broker: Broker) -> None:
     assert run(["users"]).returncode == 0
-    tail = run.start(["tail", "--json", "--events", "general"], nick="bob")
+    tail = run.start(["tail", "--json", "--events"], nick="bob")
     wait_until_present("bob", run)
-    assert run(["doctor"]).returncode == 0
+    assert through_a_proxy(run, broker, True).returncode == 3  # there for a second, in which it could be seen
     assert run(["send", "general", "afterwards"]).returncode == 0
     tail.out.until("afterwards")
-    assert not [line for line in tail.out.seen if '"here"' in line and '"ann"' in line]
+    came = [one["from"] for one in map(json.loads, tail.out.seen) if one["kind"] == "here"]
+    assert "ann" not in came
 
 
 # ---- settings ---------------------------------------------------------------------------------------------
@@ -379,6 +380,18 @@ def test_clocks_that_differ(lasting: Zchat, bare_environment: dict[str, str], tm
 # ---- the second port --------------------------------------------------------------------------------------
 
 
+def through_a_proxy(run: Zchat, broker: Broker, is_swallowed: bool) -> Done:
+    """`zchat doctor` where the first port alone leads on. `is_swallowed`: the second takes connections."""
+
+    async def examined() -> Done:
+        async with Proxy(broker.link) as proxy:
+            if is_swallowed:
+                await proxy.swallow(proxy.link.port + 1)
+            return await asyncio.to_thread(run, ["doctor", "--timeout", "1", str(proxy.link)])
+
+    return asyncio.run(examined())
+
+
 @pytest.mark.parametrize(
     ("is_swallowed", "problem"),
     [
@@ -389,17 +402,12 @@ def test_clocks_that_differ(lasting: Zchat, bare_environment: dict[str, str], tm
 def test_a_second_port_out_of_reach(
     lasting: Zchat, lasting_broker: Broker, is_swallowed: bool, problem: str
 ) -> None:
-    async def examined() -> Done:
-        async with Proxy(lasting_broker.link) as proxy:
-            if is_swallowed:
-                await proxy.swallow(proxy.link.port + 1)
-            return await asyncio.to_thread(lasting, ["doctor", "--timeout", "2", str(proxy.link)])
-
+    done = through_a_proxy(lasting, lasting_broker, is_swallowed)
     place = rf"127\.0\.0\.2:{lasting_broker.port + 1}"
     said = problem.format(place=place)
     said += r"\. It is the broker's second port: rooms come over the first one instead"
     mend = f"Let {place} through like the first port, in each firewall and tunnel between"
-    check(asyncio.run(examined()), 3, "rooms", said, mend)
+    check(done, 3, "rooms", said, mend)
 
 
 # ---- the output -------------------------------------------------------------------------------------------
