@@ -240,7 +240,7 @@ class Shell:
         if finding is None:
             return
         refusing = self._sockets.handshakes_refused >= _WRONG_KEYS
-        if finding.kind == "curve" and not refusing:
+        if finding.kind == "there" or (finding.kind == "curve" and not refusing):
             return
         self._handle(Diagnosed(finding.kind, finding.text))
         if finding.kind == "curve" and not self.welcome.done():
