@@ -16,6 +16,7 @@ from zchat.broker.core.effects import (
     Approve,
     Cut,
     CutSubscribers,
+    Dismiss,
     Log,
     Publish,
     Transmit,
@@ -242,7 +243,7 @@ class Broker:
                     for subscriber in self._subscribers:
                         if subscriber.key in keys:
                             subscriber.cut()
-                case Admit() | Log():
+                case Admit() | Dismiss() | Log():
                     pass
                 case _:
                     assert_never(effect)

@@ -243,6 +243,20 @@ class Connections:
         for descriptor in known.descriptors:
             self._admit(descriptor, self._by_descriptor[descriptor])
 
+    def dismiss(self, key: str, now_ms: int) -> None:
+        """Whoever has this key is let in no longer: its connections are those of anybody again."""
+        known = self._keys.get(key)
+        if known is None:
+            return
+        known.is_admitted = False
+        for descriptor in known.descriptors:
+            connection = self._by_descriptor[descriptor]
+            if connection.is_admitted:
+                connection.is_admitted, connection.requests = False, 0
+                leaving = self._unadmitted.add(descriptor, connection.address, now_ms)
+                if leaving is not None:
+                    self.leaving.append(leaving)
+
     def overdue(self, now_ms: int) -> list[int]:
         """Those over which nobody was let in in time. To be asked as `flooding` is."""
         return self._unadmitted.overdue(now_ms)

@@ -75,6 +75,12 @@ class Guard:
             self._log("subscriber_cut", why)
             shut(descriptor)
 
+    def dismiss(self, keys: Iterable[str], now_ms: int) -> None:
+        """Take the connections of these keys for those of anybody again."""
+        for key in keys:
+            self.connections.dismiss(key, now_ms)
+        self.let_go()
+
     def _turn_away(self, descriptors: list[int]) -> None:
         self._turned_away += len(descriptors)
         for descriptor in descriptors:

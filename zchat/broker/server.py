@@ -19,6 +19,7 @@ from zchat.broker.core.effects import (
     Approve,
     Cut,
     CutSubscribers,
+    Dismiss,
     Log,
     Publish,
     Transmit,
@@ -334,6 +335,8 @@ class Server:
                     self._guard.cut(key, why, _now_ms())
                 case CutSubscribers(keys=keys, why=why):
                     self._guard.cut_subscribers(keys, why, _now_ms())
+                case Dismiss(keys=keys):
+                    self._guard.dismiss(keys, _now_ms())
                 case Admit(key=key):
                     self._connections.admit(key)
                 case Log(event=event, details=details):

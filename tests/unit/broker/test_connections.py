@@ -137,6 +137,17 @@ def test_who_was_let_in_is_not_shut_however_many_come() -> None:
     assert not {7, 8} & set(late(connections))
 
 
+def test_who_is_let_in_no_longer_has_the_time_of_anybody(connections: Connections) -> None:
+    connections.read(7, "ann", b"\0a")
+    connections.admit("ann")
+    connections.opened(8, OTHER_PORT, HERE, 0)
+    connections.subscribed(8, "ann")
+    assert late(connections) == []
+    connections.dismiss("ann", 0)
+    connections.dismiss("bob", 0)
+    assert sorted(late(connections)) == [7, 8]
+
+
 def test_the_connections_of_a_key_are_admitted_in_any_order(connections: Connections) -> None:
     """Of somebody who comes back, the subscriber may be faster than the Hello."""
     connections.opened(8, OTHER_PORT, HERE, 0)

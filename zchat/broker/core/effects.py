@@ -55,6 +55,12 @@ class Admit(NamedTuple):
     key: str
 
 
+class Dismiss(NamedTuple):
+    """Whoever has these keys is let in no longer: their connections are those of anybody again."""
+
+    keys: tuple[str, ...]
+
+
 class Log(NamedTuple):
     """One line for the operator: an event's name, and details that are neither text of users nor keys."""
 
@@ -62,4 +68,4 @@ class Log(NamedTuple):
     details: str
 
 
-NetworkEffect = Transmit | TransmitSegments | Publish | Approve | Cut | CutSubscribers | Admit | Log
+NetworkEffect = Transmit | TransmitSegments | Publish | Approve | Cut | CutSubscribers | Admit | Dismiss | Log
