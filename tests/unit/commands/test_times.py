@@ -1,4 +1,4 @@
-"""What a time may look like (zchat/client/commands/times.py)."""
+"""What times and durations may look like (zchat/client/commands/times.py)."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from zchat.client.commands.times import SINCE, since_ms
+from zchat.client.commands.times import SINCE, lasting_s, since_ms
 
 NOW_MS = 1_795_500_000_042  # 2026-11-24 06:00:00.042 UTC
 DAY_MS = 86_400_000
@@ -93,3 +93,41 @@ def test_as_the_type_of_an_option() -> None:
         2,
         True,
     )
+
+
+# ---- durations --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1s", 1), ("30s", 30), ("10m", 600), ("24h", 86_400), ("30d", 2_592_000), ("2w", 1_209_600)],
+)
+def test_so_long(text: str, seconds: int) -> None:
+    assert lasting_s(text) == seconds
+
+
+def test_for_ever() -> None:
+    assert lasting_s("never") is None
+
+
+@pytest.mark.parametrize("text", ["", "10", "-1h", "1.5h", "1 h", "1y", "Never", "2026-11-24", "inf"])
+def test_no_duration(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is no duration: 30s, 10m, 24h, 30d or 2w, or never"):
+        lasting_s(text)
+
+
+@pytest.mark.parametrize("text", ["0s", "0w", "36601d", "999999999999w"])
+def test_no_time_at_all_and_more_than_a_hundred_years(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="more than nothing and at most a hundred years, or never"):
+        lasting_s(text)
+
+
+def test_a_duration_as_the_type_of_an_option() -> None:
+    @click.command()
+    @click.option("--for", "lasts_s", type=lasting_s, default="never")
+    def command(lasts_s: float | None) -> None:
+        click.echo(f"{lasts_s}")
+
+    assert CliRunner().invoke(command, []).output == "None\n"
+    assert CliRunner().invoke(command, ["--for", "1m"]).output == "60.0\n"
+    assert CliRunner().invoke(command, ["--for", "long"]).exit_code == 2

@@ -2,8 +2,8 @@
 
 import functools
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,9 +13,9 @@ from click.core import ParameterSource
 from zchat.client import identity
 from zchat.client.commands import completing
 from zchat.client.commands.addresses import with_remedy
+from zchat.client.commands.admission import hints, invite_after
 from zchat.client.identity import Asked, Identity
 from zchat.common import limits, settings
-from zchat.common.codes import Refusal
 from zchat.common.errors import Refused, WrongIdentity
 from zchat.common.links import Link
 from zchat.common.text import say
@@ -51,13 +51,23 @@ class Caller(NamedTuple):
 
 def client_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options; the function gets them together as `caller`."""
+    return _with_options(command, _OPTIONS)
 
+
+def client_options_but_nick(command: Callable[..., None]) -> Callable[..., None]:
+    """The same where --nick is for somebody else: --as is in its place."""
+    return _with_options(command, (_AS, *_OPTIONS[1:]))
+
+
+def _with_options(
+    command: Callable[..., None], options: Sequence[Callable[[Callable[..., None]], Callable[..., None]]]
+) -> Callable[..., None]:
     @functools.wraps(command)
     def gathered(*, timeout: float, **others: Any) -> None:
         asked = Asked(**{name: others.pop(name) for name in Asked._fields})
         command(caller=Caller(asked, timeout or None), **others)
 
-    for option in reversed(_OPTIONS):
+    for option in reversed(options):
         gathered = option(gathered)
     return gathered
 
@@ -78,24 +88,31 @@ async def session(
     register: bool | None = None,
 ) -> AsyncIterator["AsyncClient"]:
     """A connected client, closed at the end. Says so when the nick was registered with it. `register`:
-    whether a free nick is to be; None: if it was named."""
+    whether a free nick is to be; None: if it was named, or an invite is shown."""
     from zchat.client.aio import AsyncClient
 
     is_new = not who.has_key()
-    client = AsyncClient(
+    registers = (who.may_register or bool(who.invite)) if register is None else register
+    make = functools.partial(
+        AsyncClient,
         who.link,
         who.nick,
         key=who.key(),
-        invite=who.invite,
-        rooms=rooms,
+        rooms=tuple(rooms),
         quiet=quiet,
         state=state,
-        register=who.may_register if register is None else register,
+        register=registers,
         timeout=timeout,
     )
     async with AsyncExitStack() as stack:
-        with _hints(who, is_new):
-            await stack.enter_async_context(client)
+        with hints(who, is_new):
+            try:
+                client = await stack.enter_async_context(make(invite=who.invite))
+            except (Refused, WrongIdentity) as error:
+                invite = await invite_after(error, who, timeout) if registers else None
+                if invite is None:
+                    raise
+                client = await stack.enter_async_context(make(invite=invite))
         if client.registered:
             say(f"registered as {client.nick}")
         who._replace(nick=client.nick).remember()
@@ -103,30 +120,6 @@ async def session(
             yield client
         except Refused as error:
             raise with_remedy(error) from None
-
-
-@contextmanager
-def _hints(who: Identity, is_new: bool) -> Iterator[None]:
-    """A refusal to let somebody in says what to do about it. A key that was drawn for a nick of somebody else
-    is worth nothing, and would be in the way of the right one."""
-    try:
-        yield
-    except (Refused, WrongIdentity) as error:
-        if error.refusal is None or error.refusal not in _HINTS:
-            raise
-        from zchat.client.callers import refused
-
-        if is_new and error.refusal is Refusal.NICK_TAKEN:
-            who.own_key_file().unlink(missing_ok=True)
-        text = f"{error}. {_HINTS[error.refusal].format(nick=who.nick)}"
-        raise refused(error.refusal, text) from None
-
-
-_HINTS = {
-    Refusal.NICK_TAKEN: "Choose another one with --nick; if it is yours, bring its key: zchat key import",
-    Refusal.KEY_BOUND: "Use that nick, or another key",
-    Refusal.NOT_REGISTERED: "zchat connect --nick {nick} registers it",
-}
 
 
 def warn_of_options(words: Sequence[str], to: str) -> None:
@@ -157,6 +150,7 @@ def _default_timeout() -> float:
     return 5.0 if chosen is None else chosen
 
 
+_AS = click.option("--as", "nick", metavar="NICK", help="Who asks, if not the account (ZCHAT_NICK).")
 _OPTIONS = (
     click.option("--nick", metavar="NICK", help="Who you are (ZCHAT_NICK)."),
     click.option("--key-file", metavar="FILE", help="Your secret key, when it is not kept here (ZCHAT_KEY)."),
