@@ -37,6 +37,17 @@ entries = st.one_of(
     st.builds(wire.Left, nicks),
     st.builds(wire.TopicSet, nicks, st.just("t")),
     st.builds(wire.Registered, nicks, nicks, st.just("k" * 40)),
+    st.builds(
+        wire.Acted,
+        nicks,
+        st.sampled_from(["kicked", "banned", "muted", "x"]),
+        st.sampled_from(["", "general", "tea"]),
+        nicks,
+        position,
+        st.just(""),
+        st.just("why"),
+    ),
+    st.builds(wire.Redacted, nicks, position, st.just("why")),
     st.builds(wire.Unknown),
 )
 segments = st.one_of(
@@ -60,7 +71,7 @@ segments = st.one_of(
 heads = st.lists(st.builds(wire.Head, conversations, position, position), max_size=4)
 following = st.sampled_from(["", "", "#general", "a"])
 nonces = st.sampled_from(["nonce1", "nonce2", "n"])
-code = st.sampled_from([100, 101, 103, 104, 300, 301, 400, 401, 999])  # no final ones for Hello
+code = st.sampled_from([100, 101, 103, 104, 105, 300, 301, 305, 400, 401, 999])  # no final ones for Hello
 answers = st.one_of(
     st.builds(
         wire.Welcome,
@@ -81,7 +92,8 @@ answers = st.one_of(
         position,
         st.just("b"),
     ),
-    st.builds(wire.Refused, st.integers(1, 3), small, code, st.just("")),
+    st.builds(wire.Refused, st.integers(1, 3), small, code, st.just(""), position),
+    st.builds(wire.Refused, st.just(0), st.just(0), st.sampled_from([105, 400, 401]), st.just(""), position),
     st.builds(
         wire.Ack, small, st.lists(st.builds(wire.Stored, small, position, small, st.booleans()), max_size=3)
     ),

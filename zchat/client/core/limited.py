@@ -25,8 +25,13 @@ class Limited(NamedTuple):
 
 def limited(reason: str, retry_after_ms: int, now_ms: int) -> Limited:
     """What follows from a refusal. protocol.md, Rate Limits."""
-    wait_ms = max(_WAIT_MS_MIN, min(retry_after_ms, _WAIT_MS_MAX))
-    return Limited(reason or Refusal.RATE_LIMITED.meaning, now_ms + retry_after_ms, now_ms + wait_ms)
+    reason = reason or Refusal.RATE_LIMITED.meaning
+    return Limited(reason, now_ms + retry_after_ms, now_ms + wait_ms(retry_after_ms))
+
+
+def wait_ms(retry_after_ms: int) -> int:
+    """How long to wait when the broker says so."""
+    return max(_WAIT_MS_MIN, min(retry_after_ms, _WAIT_MS_MAX))
 
 
 NOT_STORED: Final = "nothing of it was stored; "

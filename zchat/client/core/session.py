@@ -5,6 +5,7 @@ from enum import Enum, auto
 from typing import Final
 
 from zchat.client.core.effects import Connect, Diagnose, Effect
+from zchat.client.core.limited import wait_ms
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 
@@ -158,12 +159,14 @@ class Session:
         self._timeout_ms = max(2 * self.heartbeat_ms, min(welcome.timeout_ms, 600_000))
         return True
 
-    def hello_refused(self, refusal: Refusal, now_ms: int, wait_ms: int = 0) -> bool:
-        """Hello was refused. True when it is for good; else it is said again, a while after `wait_ms`."""
+    def hello_refused(self, refusal: Refusal, now_ms: int, retry_after_ms: int = 0) -> bool:
+        """Hello was refused. True when it is for good; else it is said again, a while after the time that the
+        broker says."""
         if refusal not in _RETRIED:
             return True
         self._hellos = 0
-        self._connected_ms = self._due_ms = now_ms + wait_ms + self._pause_ms()
+        after_ms = wait_ms(retry_after_ms) if refusal is Refusal.RATE_LIMITED else 0
+        self._connected_ms = self._due_ms = now_ms + after_ms + self._pause_ms()
         return False
 
     def _pause_ms(self) -> int:
