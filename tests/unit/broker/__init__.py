@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.unit.broker.play")
+pytest.register_assert_rewrite("tests.unit.broker.play", "tests.unit.broker.crowd")

@@ -13,9 +13,12 @@ from msgspec.structs import replace
 
 from zchat.broker.core import port
 from zchat.broker.core.core import Core, Event
-from zchat.broker.core.effects import Admit, Log, NetworkEffect, Publish, Transmit, TransmitSegments
+from zchat.broker.core.durable import Durable
+from zchat.broker.core.effects import Admit, Dismiss, Log, NetworkEffect, Publish, Transmit, TransmitSegments
 from zchat.broker.core.events import Elapsed, Received, Request, Subscribed
 from zchat.broker.core.limits import Limits
+from zchat.broker.core.log import Phase
+from zchat.broker.core.state import State
 from zchat.broker.store.memory import MemoryStore
 from zchat.common import limits as wire_limits
 from zchat.common import wire
@@ -35,9 +38,9 @@ class Peer(NamedTuple):
     peer: bytes
     key: str
 
-    def asks(self, request: wire.Request) -> Request:
-        """A request of this connection."""
-        return Request(self.peer, self.key, request, len(wire.encode(request)))
+    def asks(self, request: wire.Request, address: str = "") -> Request:
+        """A request of this connection, which a Hello says from some address."""
+        return Request(self.peer, self.key, request, len(wire.encode(request)), address)
 
     def elsewhere(self, name: str) -> "Peer":
         """Another connection with the same key."""
@@ -50,6 +53,7 @@ def somebody(name: str) -> Peer:
 
 
 ANN, BOB, CAT = somebody("ann"), somebody("bob"), somebody("cat")
+ACCOUNT = Peer(b"control", "")  # who came through the control socket
 
 
 def hello(
@@ -61,9 +65,10 @@ def hello(
     quiet: bool = False,
     versions: tuple[int, int] = (1, 1),
     register: bool = True,
+    invite: str = "",
 ) -> wire.Hello:
     """A Hello as a new client says it."""
-    return wire.Hello(*versions, nick, instance, lowest, floor, quiet, "test/1", register)
+    return wire.Hello(*versions, nick, instance, lowest, floor, quiet, "test/1", register, invite)
 
 
 def welcome(
@@ -155,6 +160,7 @@ class Play:
         self.effects: list[NetworkEffect] = []
         self.lines: list[Log] = []
         self.admitted: list[str] = []  # keys, in the order of their Welcomes
+        self.dismissed: list[str] = []  # keys whose sessions were ended with their right
         self.told_ms = 0  # what the last Welcome says the time is
         self.waiting: list[Stored] = []
         self._held = False
@@ -220,6 +226,17 @@ class Play:
         """The next process, on the store as this one's end left it."""
         return Play(self.limits, self.store.crash())
 
+    def check_kept(self) -> None:
+        """What the core knows is what the next process would load: nothing is forgotten, and nothing known
+        that was not written."""
+        log = self.core._context.log
+        if log.phase is not Phase.READY or log.is_loading or not log.is_idle or self.waiting:
+            return
+        rows, last_pos, last_time_ms = self.store.load()
+        kept = State(rows, last_pos, last_time_ms)
+        assert _known(log.state) == _known(kept)
+        assert log.durable.contents() == Durable(kept).contents() == Durable(log.state).contents()
+
     # ---- what is expected ----
 
     def expect(self, *effects: NetworkEffect | _Refused) -> None:
@@ -257,6 +274,8 @@ class Play:
                     self.lines.append(effect)
                 case Admit(key=key):
                     self.admitted.append(key)
+                case Dismiss(keys=keys):
+                    self.dismissed += keys
                 case Transmit(peer=peer, answer=wire.Welcome() as answer):
                     self.told_ms = answer.time_ms
                     self.effects.append(_checked(Transmit(peer, replace(answer, time_ms=0))))
@@ -288,6 +307,24 @@ class Play:
                 if self.unreadable:
                     return port.Unreadable(token)
                 return port.PageRead(token, *self.store.reader().page(query))
+
+
+def _known(state: State) -> dict[str, object]:
+    """What a state says."""
+    access = state.access
+    return {
+        "users": state.users,
+        "rooms": state.rooms,
+        "heads": state.heads,
+        "last": (state.last_pos, state.last_time_ms),
+        "roles": access.roles,
+        "sanctions": access.sanctions,
+        "kicked": access.kicked,
+        "invited": access.invited,
+        "invites": access.invites,
+        "tokens": access.tokens,
+        "ignored": {nick: others for nick, others in access.ignored.items() if others},
+    }
 
 
 def _shown(effect: NetworkEffect, wanted: object) -> tuple[str, object]:

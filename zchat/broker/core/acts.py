@@ -11,12 +11,11 @@ from msgspec.structs import replace
 from zchat.broker.core.access import BotToken, Ended, Invite, Sanction
 from zchat.broker.core.limits import Limits
 from zchat.broker.core.segments import Numbering
-from zchat.broker.core.state import GENERAL, LOG, Denied, Room, State, User, direct
+from zchat.broker.core.state import GENERAL, LOG, ROLES, Denied, Room, State, User, direct
 from zchat.common import names, wire
 from zchat.common.codes import Refusal
 
 _LIFETIME_MS_MAX: Final = 100 * 365 * 86_400_000  # longer is for ever
-_ROLES: Final = ("none", "voice", "operator", "owner")
 _SANCTIONS: Final = {wire.MUTE: "muted", wire.BAN: "banned"}
 _PARDONS: Final = {wire.MUTE: "unmuted", wire.BAN: "unbanned"}
 _KINDS: Final = {"mute": wire.MUTE, "ban": wire.BAN}
@@ -188,7 +187,7 @@ class Acts:
     def _set_topic(self, user: str, act: wire.SetTopic) -> Settled:
         room = self._state.readable_room(act.room, user)
         if room.announce:
-            self._check_role(user, room, wire.OPERATOR)
+            self._state.check_role(user, room, wire.OPERATOR)
         if act.topic == room.topic:
             return Settled(0)
         pos = self._numbering.barrier(f"#{room.name}", wire.TopicSet(user, act.topic))
@@ -196,14 +195,14 @@ class Acts:
         return Settled(pos)
 
     def _set_mode(self, user: str, act: wire.SetMode) -> Settled:
-        room = self._moderated(user, act.room)
+        room = self._state.moderated_room(act.room, user)
         if room.announce == act.announce:
             return Settled(0)
         self._state.set_announce(room.name, act.announce)
         return Settled(self._tell(user, "mode", room, "", 0, "announce" if act.announce else "open"))
 
     def _invite_to_room(self, user: str, act: wire.InviteToRoom) -> Settled:
-        room = self._moderated(user, act.room)
+        room = self._state.moderated_room(act.room, user)
         subject = self._state.person(act.nick)
         if not room.private:
             raise Denied(Refusal.NOT_ALLOWED, f"#{room.name} is public: whoever wants to joins it")
@@ -217,16 +216,6 @@ class Acts:
 
     # ---- roles and sanctions ----
 
-    def _moderated(self, user: str, typed: str) -> Room:
-        """The room, if `user` may moderate it; raises Denied."""
-        room = self._state.room(typed, user)
-        self._check_role(user, room, wire.OPERATOR)
-        return room
-
-    def _check_role(self, user: str, room: Room, role: int) -> None:
-        if not self._state.has_role(user, room, role):
-            raise Denied(Refusal.NOT_ALLOWED, f"for that one has to be {_ROLES[role]} in #{room.name}")
-
     def _check_administrator(self, user: str) -> None:
         if not self._access.is_administrator(user):
             raise Denied(Refusal.NOT_ALLOWED, "only who administers the broker may do that")
@@ -239,7 +228,7 @@ class Acts:
             if user != wire.ACCOUNT and self._access.is_administrator(subject.nick):
                 raise Denied(Refusal.NOT_ALLOWED, f"{subject.nick} administers the broker as well")
             return None, subject
-        room = self._moderated(user, typed)
+        room = self._state.moderated_room(typed, user)
         subject = self._state.person(nick)
         if not self._state.has_role(user, room, wire.OWNER) and self._state.has_role(
             subject.nick, room, wire.OPERATOR
@@ -256,18 +245,18 @@ class Acts:
                 raise Denied(Refusal.NOT_ALLOWED, "a bot administers nothing")
             room = None
         else:
-            room = self._moderated(user, act.room)
+            room = self._state.moderated_room(act.room, user)
             subject, role = self._state.person(act.nick), act.role
             present = self._access.role(room.name, subject.nick)
             if max(role, present) > wire.VOICE:
-                self._check_role(user, room, wire.OWNER)
+                self._state.check_role(user, room, wire.OWNER)
             if room.private and subject.nick not in room.members:
                 raise Denied(Refusal.NOT_ALLOWED, f"{subject.nick} is no member of #{room.name}")
         name = room.name if room else ""
         if self._access.role(name, subject.nick) == role:
             return Settled(0)
         self._access.set_role(name, subject.nick, role)
-        return Settled(self._tell(user, "role", room, subject.nick, 0, _ROLES[role], act.reason))
+        return Settled(self._tell(user, "role", room, subject.nick, 0, ROLES[role], act.reason))
 
     def _kick(self, user: str, act: wire.Kick) -> Settled:
         room, subject = self._place(user, act.room, act.nick)
@@ -333,7 +322,7 @@ class Acts:
             if found is None or (found.private and user != wire.ACCOUNT):
                 found = self._state.room(act.room, user)
             if found.private and user != wire.ACCOUNT:
-                self._check_role(user, found, wire.OPERATOR)
+                self._state.check_role(user, found, wire.OPERATOR)
             room = found.name
         present = self._access.invites.get(act.invite)
         if present is not None:
@@ -428,7 +417,7 @@ class Acts:
         if user != wire.ACCOUNT or room is None:
             room = self._state.readable_room(typed, user)
         if room.private and user != wire.ACCOUNT:
-            self._check_role(user, room, wire.OPERATOR)
+            self._state.check_role(user, room, wire.OPERATOR)
         return room
 
     def _end_token(self, user: str, act: wire.EndToken) -> Settled:

@@ -211,10 +211,7 @@ class Asking:
         state = self._context.log.state
         name = ""
         if request.room:
-            room = state.room(request.room, session.nick)
-            if not state.has_role(session.nick, room, wire.OPERATOR):
-                raise Denied(Refusal.NOT_ALLOWED, f"only operators of #{room.name} may ask that")
-            name = room.name
+            name = state.moderated_room(request.room, session.nick).name
         else:
             self._check_administrator(session)
         found = sorted(

@@ -7,7 +7,7 @@ from zchat.broker.core.acts import Change, Cutoff, Settled
 from zchat.broker.core.asking import Asking
 from zchat.broker.core.context import Context, Effect
 from zchat.broker.core.decision import Decision, Greeted, Result, Scrubbed
-from zchat.broker.core.effects import Cut, CutSubscribers
+from zchat.broker.core.effects import Cut, CutSubscribers, Dismiss
 from zchat.broker.core.events import (
     Elapsed,
     MalformedReceived,
@@ -171,7 +171,8 @@ class Core:
             self._asking.check(session, request, size)
         except Denied as denied:
             assert not isinstance(request, wire.Bye)
-            self._context.deny(session, request.token, denied)
+            by_state = denied.refusal is not Refusal.RATE_LIMITED
+            (self._context.hold_denial if by_state else self._context.deny)(session, request.token, denied)
             return
         self._dispatch(session, request, size)
 
@@ -228,6 +229,7 @@ class Core:
     def _release(self, released: Released) -> None:
         """Tell what is durable. Nothing of a decision is told anywhere else."""
         decision, held, scrubbed = released
+        self._context.log.durable.keys_changed(decision.state)
         self._answer(decision, scrubbed)
         changes: dict[int, list[Change]] = {}
         for change in decision.changes:
@@ -267,11 +269,12 @@ class Core:
         """From here on nothing reaches the keys by a subscription, and perhaps nothing at all."""
         if cutoff.keys:
             self._context.emit(CutSubscribers(cutoff.keys, cutoff.why))
-        for key in cutoff.keys if cutoff.ends else ():
+        if not cutoff.ends:
+            return
+        for key in cutoff.keys:
             for session in self._context.sessions.of_key(key):
-                denied = Denied(Refusal.NOT_GREETED, f"the session has ended: {cutoff.why}")
-                self._context.refuse_peer(session.peer, session.number, 0, denied)
-                self._greeting.end(session, cutoff.why)
+                self._greeting.expel(session, cutoff.why)
+        self._context.emit(Dismiss(cutoff.keys))
 
     def _answer(self, decision: Decision, scrubbed: bool) -> None:
         context = self._context
@@ -330,6 +333,11 @@ class Core:
         context = self._context
         context.log.loaded(event, context.now_ms)
         context.note("loaded", f"pos={event.last_pos} writing={context.log.phase is Phase.READY}")
+        for cutoff in context.log.doubtful:  # perhaps it is on disk, and nothing else tells of it
+            context.emit(CutSubscribers(cutoff.keys, cutoff.why))
+        if context.log.phase is Phase.READY:
+            context.log.doubtful.clear()
+        self._greeting.expel_unfounded()
         self._greeting.load_instances()
 
     def _elapsed(self) -> None:

@@ -1,33 +1,45 @@
 """What is on disk by now: how far each conversation goes, and who reads which. Told without waiting."""
 
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+import msgspec
+
 from zchat.broker.core.access import BotToken
 from zchat.broker.core.acts import Change
-from zchat.broker.core.port import StoredSegment
+from zchat.broker.core.port import StateRow, StoredSegment
 from zchat.broker.core.state import LOG, State, readers
 from zchat.common import limits, wire
 
+_decode: Final = msgspec.msgpack.decode
+
 
 class Durable:
-    """The durable heads. `as_of` is the last durable position, for which they are complete."""
+    """The durable heads, and the rights that are durable: what is told at once follows from these alone.
+    `as_of` is the last durable position, for which the heads are complete."""
 
     def __init__(self, state: State) -> None:
         self.as_of = state.last_pos
         self.heads = dict(state.heads)
         self._reads: dict[str, dict[str, int]] = {}
-        self._members: dict[str, set[str]] = {}  # of private rooms
+        self._members: dict[str, dict[str, None]] = {}  # of private rooms, each in the order of joining
         self._barred: set[tuple[str, str]] = set()  # a nick and a conversation; `$` stands for all of them
+        self._nick_of_key: dict[str, str] = {}
         for nick, user in state.users.items():
             self._reads[nick] = {f"#{name}": pos for name, pos in user.rooms.items()}
+            self._nick_of_key.update(dict.fromkeys(user.keys, nick))
         for conversation in state.heads:
             self._add_readers(conversation)
         for name, room in state.rooms.items():
             if room.private:
-                self._members[f"#{name}"] = set(room.members)
+                self._members[f"#{name}"] = dict.fromkeys(sorted(room.members))
         for name, nick in state.access.kicked:
             self._barred.add((nick, f"#{name}"))
         for name, nick, kind in state.access.sanctions:
-            if kind == wire.BAN:
-                self._barred.add((nick, f"#{name}" if name else LOG))
+            if kind == wire.BAN and name:
+                self._barred.add((nick, f"#{name}"))
+            elif kind == wire.BAN:
+                self._barred |= {(one, LOG) for one in (nick, *state.access.tokens_of(nick))}
 
     def advance(self, segment: StoredSegment) -> None:
         """A segment became durable."""
@@ -43,15 +55,34 @@ class Durable:
         elif change.bars is not False:
             reads.pop(change.conversation, None)
         if is_private:
-            members = self._members.setdefault(change.conversation, set())
-            (members.discard if change.start is None else members.add)(change.nick)
+            members = self._members.setdefault(change.conversation, {})
+            members.pop(change.nick, None)
+            if change.start is not None:
+                members[change.nick] = None
         if change.bars is not None:
             barred = self._barred.add if change.bars else self._barred.discard
             barred((change.nick, change.conversation))
 
-    def members(self, conversation: str) -> set[str] | None:
+    def keys_changed(self, rows: Iterable[StateRow]) -> None:
+        """What rows of the state say about whose keys are whose became durable."""
+        for row in rows:
+            if row.kind == "key" and row.value is not None:
+                self._nick_of_key[row.key] = _decode(row.value)
+            elif row.kind == "key":
+                self._nick_of_key.pop(row.key, None)
+
+    def nick_of_key(self, key: str) -> str | None:
+        """The nick of whoever has this key."""
+        return self._nick_of_key.get(key)
+
+    def members(self, conversation: str) -> Collection[str] | None:
         """The members of a private room; None for any other conversation."""
         return self._members.get(conversation)
+
+    def lets(self, nick: str, conversation: str) -> bool:
+        """Whether somebody may read a room: nothing forbids it, and if it is private they are in it."""
+        members = self._members.get(conversation)
+        return (members is None or nick in members) and not self.bars(nick, conversation)
 
     def bars(self, nick: str, conversation: str) -> bool:
         """Whether somebody may not read a conversation, or none at all."""
@@ -80,10 +111,18 @@ class Durable:
             wanted = pos > floor or (with_rooms and conversation.startswith("#"))
             if conversation <= after or not wanted or not allows(bot, conversation):
                 continue
+            if conversation in followed and not self.lets(nick, conversation):
+                continue
             if len(page) == limits.HEADS_MAX:
                 return page, page[-1].conversation
             page.append(wire.Head(conversation, pos, starts[conversation]))
         return page, ""
+
+    def contents(self) -> tuple[Any, ...]:
+        """All of it, to be compared."""
+        reads = {nick: rooms for nick, rooms in self._reads.items() if rooms}
+        members = {room: sorted(nicks) for room, nicks in self._members.items()}
+        return self.as_of, self.heads, reads, members, self._barred, self._nick_of_key
 
     def _add_readers(self, conversation: str) -> None:
         for nick in readers(conversation):

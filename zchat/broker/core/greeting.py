@@ -2,7 +2,7 @@
 
 from zchat.broker.core.context import Context
 from zchat.broker.core.decision import check_identity, check_new_user, find_invite, leads_further
-from zchat.broker.core.effects import Admit, Transmit
+from zchat.broker.core.effects import Admit, Dismiss, Transmit
 from zchat.broker.core.instances import Instance
 from zchat.broker.core.log import Phase
 from zchat.broker.core.port import InstanceLoaded, LoadInstance
@@ -35,9 +35,13 @@ class Greeting:
             nick, folded = _names(hello)
             self._begin(peer, key, hello, nick, folded)
         except Denied as denied:
-            refused = wire.Refused(0, 0, denied.refusal.value, denied.reason, denied.retry_after_ms)
-            self._context.note("refused", f"hello refusal={denied.refusal.name.lower()}")
-            self._context.emit(self._context.log.hold(Origin(0, 0), Transmit(peer, refused)))
+            self._refuse(peer, denied)
+
+    def _refuse(self, peer: bytes, denied: Denied) -> None:
+        """Refuse a Hello by the state, once that is durable. Nobody else tells that it was."""
+        refused = wire.Refused(0, 0, denied.refusal.value, denied.reason, denied.retry_after_ms)
+        self._context.note("refused", f"hello refusal={denied.refusal.name.lower()}")
+        self._context.emit(self._context.log.hold(Origin(0, 0), Transmit(peer, refused)))
 
     def _check_rate(self, key: str, address: str) -> None:
         """Who was let in before may greet as often as there are sessions; all others of an address share."""
@@ -125,23 +129,24 @@ class Greeting:
         session = context.sessions.numbered(self._loads.pop(event.token, 0))
         if session is None or context.log.is_loading:  # what was found before a failed commit is asked again
             return
-        if event.rows is None or not self._may_go_on(session):
+        if event.rows is None or session.nick not in context.log.state.users:
             if event.rows is None and not session.open:
                 reason = "the broker cannot read its log at the moment"
                 context.deny(session, 0, Denied(Refusal.STORAGE_UNAVAILABLE, reason))
             self.end(session, "not readable")  # or its registration failed; the client greets again
             return
+        if not session.open:
+            try:  # what has become of it since the Hello
+                folded = context.log.state.users[session.nick].folded
+                check_identity(context.log.state, session.nick, folded, session.key, None)
+            except Denied as denied:
+                self.end(session, "refused")
+                self._refuse(session.peer, denied)
+                return
         instance = Instance(session.lowest, event.rows)
         context.log.instances[session.nick, session.hello.instance] = instance
         if not session.open:
             self._welcome(session)
-
-    def _may_go_on(self, session: Session) -> bool:
-        """Whether the state still, or by now, has the session's nick with its key: after a failed commit it
-        was loaded anew."""
-        state = self._context.log.state
-        user = state.users.get(session.nick)
-        return user is not None and session.key in user.keys and state.access.ban_of(user.nick) is None
 
     def _welcome(self, session: Session) -> None:
         context = self._context
@@ -193,6 +198,29 @@ class Greeting:
             context.log.seen(session.nick, context.now_ms)
             context.note("session_ended", f"nick={session.nick} session={session.number} why={why!r}")
             context.presence.touch(session.nick, context.now_ms)
+
+    def expel(self, session: Session, why: str) -> None:
+        """End a session whose user or key is not let in any more. The next Hello is told more. One that is
+        not open yet is told when its instance is loaded."""
+        if session.open:
+            denied = Denied(Refusal.NOT_GREETED, f"the session has ended: {why}")
+            self._context.refuse_peer(session.peer, session.number, 0, denied)
+            self.end(session, why)
+
+    def expel_unfounded(self) -> None:
+        """The state was loaded anew, and may have more or less in it than what sessions were opened by."""
+        log = self._context.log
+        for session in self._context.sessions:
+            if session.is_of_account or not session.open:
+                continue
+            try:
+                log.state.check_session(session.nick, session.key)
+            except Denied as denied:
+                self.expel(session, denied.reason)
+                self._context.emit(Dismiss((session.key,)))
+                continue
+            for room in [room for room in session.followed if not log.durable.lets(session.nick, room)]:
+                del session.followed[room]
 
     def expire(self) -> None:
         """End the sessions that were silent for longer than the timeout."""

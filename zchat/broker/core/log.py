@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from zchat.broker.core.acts import Cutoff
 from zchat.broker.core.decision import Deciding, Decision, FreshKeys, Instances
 from zchat.broker.core.durable import Durable
 from zchat.broker.core.effects import NetworkEffect
@@ -85,6 +86,7 @@ class Log:
         self.instances: Instances = {}
         self.fresh: FreshKeys = {}
         self.in_doubt: set[Hashable] = set()
+        self.doubtful: list[Cutoff] = []  # of commits of unknown outcome
         self.probe_due_ms: int | None = None
         self.load_due_ms: int | None = None
         self.written_seq = 0  # of the last Write that was given to the store
@@ -234,6 +236,7 @@ class Log:
             del self.fresh[key]
         if not event.certain:
             self.in_doubt.update(doubt(submission) for submission in commit.submissions)
+            self.doubtful += commit.decision.cutoffs if commit.decision is not None else ()
         waiting = [submission for submission, _ in self._waiting if not self.is_in_doubt(submission)]
         self.queued_bytes -= sum(size for _, size in self._waiting)
         self._waiting.clear()

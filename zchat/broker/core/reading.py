@@ -10,7 +10,7 @@ from zchat.broker.core.effects import Approve, Cut, Publish, TransmitSegments
 from zchat.broker.core.log import Phase
 from zchat.broker.core.port import PageQuery, PageRead, Read, StoredSegment, Unreadable
 from zchat.broker.core.sessions import Session
-from zchat.broker.core.state import LOG, Denied, User, readers
+from zchat.broker.core.state import LOG, Denied, readers
 from zchat.broker.core.submissions import Origin, RedactSubmitted
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal
@@ -72,13 +72,28 @@ class Reading:
         if reading.redact is not None:
             self._redact(session, reading, event)
             return
-        if not self._context.log.state.reads(session.nick, reading.conversation):
-            denied = Denied(Refusal.NO_SUCH_ROOM, f"there is no room {reading.conversation}")
-            self._context.deny(session, reading.token, denied)
+        self._transmit_page(session, reading, event)
+
+    def _transmit_page(self, session: Session, reading: _Reading, page: PageRead) -> None:
+        """Meanwhile the right to it may have come or gone, by what is not yet durable: then it waits."""
+        context, log = self._context, self._context.log
+        try:
+            log.state.check_session(session.nick, session.key)
+            log.state.check_reads(session.nick, reading.conversation)
+        except Denied as denied:
+            context.hold_denial(session, reading.token, denied)
             return
-        head = self._context.log.durable.heads.get(reading.conversation, 0)
-        header = wire.Page(session.number, reading.token, reading.conversation, event.floor, head)
-        self._context.emit(TransmitSegments(session.peer, header, event.segments))
+        conversation = reading.conversation
+        head = log.durable.heads.get(conversation, 0)
+        header = wire.Page(session.number, reading.token, conversation, page.floor, head)
+        transmit = TransmitSegments(session.peer, header, page.segments)
+        if conversation != LOG and log.durable.lets(session.nick, conversation):
+            context.emit(transmit)
+        elif not log.is_loading:
+            context.emit(log.hold(Origin(session.number, reading.token), transmit))
+        else:
+            lost = Denied(Refusal.UNREADABLE, "the broker lost its state for a moment; ask again")
+            context.deny(session, reading.token, lost)
 
     def redact(self, session: Session, request: wire.Redact) -> None:
         """Look who wrote a message whose text is to be removed; then it is decided."""
@@ -169,13 +184,12 @@ class Reading:
         if len(topic) > limits.SUBSCRIPTION_BYTES_MAX:
             context.emit(Cut(key, "a subscription over the limit"))
             return
-        state = context.log.state
-        user = state.user_of_key(key)
-        if user is None or state.access.ban_of(user.nick) or not topic.endswith(b"\0"):
+        nick = context.log.durable.nick_of_key(key)
+        if nick is None or not topic.endswith(b"\0"):
             return
         mark, name = topic[:1], topic[1:-1].decode("utf-8", "replace")
         if topic == wire.HERE or mark == b"#":
-            if self._may_subscribe(user, name if mark == b"#" else ""):
+            if self._may_subscribe(nick, name if mark == b"#" else ""):
                 context.emit(Approve(topic))
         elif mark == b"~":
             session = context.sessions.with_nonce(name)
@@ -183,19 +197,17 @@ class Reading:
                 context.emit(Approve(topic))
                 context.emit(Publish(topic, wire.encode(self._heads(session, 0, ""))))
 
-    def _may_subscribe(self, user: User, name: str) -> bool:
-        """Whether somebody may have what is published of a room, or with an empty name presence. A right that
-        is not yet durable does not count, and one that was taken has ended before that is durable."""
+    def _may_subscribe(self, nick: str, name: str) -> bool:
+        """Whether somebody may have what is published of a room, or with an empty name presence. As far as
+        that is durable: what is not yet, is enforced by a cut when it is."""
         state, durable = self._context.log.state, self._context.log.durable
-        token = state.access.bot(user.nick)
-        if token is not None and not (token.may_read and (name or not token.rooms)):
+        bot = state.access.bot(nick)
+        if bot is not None and not (bot.may_read and (name in bot.rooms if bot.rooms else True)):
             return False
         if not name:
-            return not durable.bars(user.nick, LOG)
+            return not durable.bars(nick, LOG)
         room = state.rooms.get(name)
-        if room is None or room.private or durable.bars(user.nick, f"#{name}"):
-            return False
-        return state.reads(user.nick, f"#{name}")
+        return room is not None and not room.private and durable.lets(nick, f"#{name}")
 
     def _heads(self, session: Session, token: int, after: str) -> wire.Heads:
         durable = self._context.log.durable
@@ -219,9 +231,10 @@ class Reading:
             self._deliver_to_all(members, segment)
         elif conversation.startswith("#"):
             context.emit(Publish(wire.room_topic(conversation[1:]), segment.frame))
+            durable = context.log.durable
             for session in context.sessions.over_router.values():
-                joined = context.log.durable.start(session.nick, conversation) is not None
-                if joined or conversation in session.followed:
+                joined = durable.start(session.nick, conversation) is not None
+                if joined or (conversation in session.followed and durable.lets(session.nick, conversation)):
                     self._deliver_to(session, segment)
         else:
             self._deliver_to_all(readers(conversation), segment)

@@ -13,6 +13,7 @@ from zchat.common.codes import Refusal
 
 GENERAL: Final = "general"  # the room everybody starts in
 LOG: Final = wire.ACCOUNT  # the conversation of entries that belong to none
+ROLES: Final = ("none", "voice", "operator", "owner")
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.decode
@@ -154,16 +155,12 @@ class State:
                 raise Denied(Refusal.NOT_ALLOWED, "your token is not for direct messages")
         return self.conversation(user, address)
 
-    def reads(self, user: str, conversation: str) -> bool:
-        """Whether somebody may read a conversation that was resolved before."""
-        try:
-            if conversation.startswith("#"):
-                self.readable_room(conversation[1:], user)
-            elif conversation == LOG:
-                self.readable(user, LOG)
-        except Denied:
-            return False
-        return True
+    def check_reads(self, user: str, conversation: str) -> None:
+        """Raises Denied unless somebody may read a conversation that was resolved before."""
+        if conversation.startswith("#"):
+            self.readable_room(conversation[1:], user)
+        elif conversation == LOG:
+            self.readable(user, LOG)
 
     def check_session(self, user: str, key: str) -> None:
         """Raises Denied when the session that something came from will end: its key is nobody's any more, or
@@ -201,6 +198,20 @@ class State:
         of every public room."""
         held = self.access.role(room.name, user)
         return held >= role or (not room.private and self.access.is_administrator(user))
+
+    def moderated_room(self, typed: str, user: str) -> Room:
+        """The room of that name, if `user` is operator there; raises Denied. Who was put out of a room does
+        not moderate it, but for administrators: they are above those who own it."""
+        room = self.room(typed, user)
+        if self.access.is_guarded(user) and not self.access.is_administrator(user):
+            self._check_guarded(room, user)
+        self.check_role(user, room, wire.OPERATOR)
+        return room
+
+    def check_role(self, user: str, room: Room, role: int) -> None:
+        """Raises Denied unless somebody has this role in a room."""
+        if not self.has_role(user, room, role):
+            raise Denied(Refusal.NOT_ALLOWED, f"for that one has to be {ROLES[role]} in #{room.name}")
 
     def knows_of(self, room: Room, user: str) -> bool:
         """Whether somebody may know that a room exists."""
