@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -110,6 +111,15 @@ class Broker(NamedTuple):
 def descriptors(process: BrokerProcess) -> int:
     """How many it has open."""
     return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+
+
+def connections(process: BrokerProcess) -> int:
+    """How many of them are sockets: it opens a file of the store when that is first read."""
+    found = 0
+    for path in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            found += path.readlink().name.startswith("socket:")
+    return found
 
 
 def check_alive(process: BrokerProcess) -> None:

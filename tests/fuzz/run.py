@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
-from tests.fuzz.oracle import MIB, Broken, Latency, Witness, check_alive, descriptors, wait_until
+from tests.fuzz.oracle import MIB, Broken, Latency, Witness, check_alive, connections, descriptors, wait_until
 from tests.fuzz.strangers import ATTACKS
 from tests.fuzz.target import Target
 from tests.fuzz.users import Users
@@ -52,7 +52,7 @@ class _Run:
         self._seed = seed
         self._verbose = verbose
         self._base_rss = broker.rss_bytes
-        self._base_descriptors = descriptors(broker)
+        self._base_connections = connections(broker)
         self._tried: Counter[str] = Counter()
         self._worst = witness.latency()
         self._rss_mib = 0.0
@@ -71,9 +71,7 @@ class _Run:
         users.close()
         target.close()
         wait_until(
-            lambda: descriptors(self._broker) <= self._base_descriptors,
-            RETURN_S_MAX,
-            "descriptors are given back",
+            lambda: connections(self._broker) <= self._base_connections, RETURN_S_MAX, "all connections ended"
         )
         self._witness.latency()
         after = self._witness.latency()

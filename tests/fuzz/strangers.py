@@ -11,7 +11,7 @@ from tests.fuzz.mutation import EDGES, mutated
 from tests.fuzz.target import Target
 
 Attack = Callable[[Random, Target], None]
-PATIENCE_S = 0.05  # for an answer: most of what is said here has none
+PATIENCE_S = 0.02  # for an answer: most of what is said here has none
 
 
 @contextmanager

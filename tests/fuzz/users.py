@@ -125,6 +125,7 @@ def _subscribe(rng: Random, user: User) -> None:
         b"",
         b"#",
         rng.randbytes(rng.choice((1, 10, 128))),
+        rng.choice((b"#", b"~", b"!", b"")) + rng.randbytes(rng.choice((0, 1, 2, 30))) + b"\0",
         rng.randbytes(129) if rng.random() < 0.05 else b"~",
         b"x" * 600 if rng.random() < 0.05 else b"!here",
     )

@@ -17,7 +17,7 @@ from zmq.utils import z85
 
 from tests.fuzz.crowds import Crowd
 from tests.fuzz.curve import Curve, Ended, Pair
-from tests.fuzz.oracle import MIB, Latency, Witness, descriptors, wait_until
+from tests.fuzz.oracle import MIB, Latency, Witness, connections, descriptors, wait_until
 from tests.processes import BrokerProcess
 from tests.wire.raw import Client, unused
 from zchat.broker.connections import ConnectionLimits
@@ -42,28 +42,28 @@ class Scene:
         self.witness = witness
         self.before = witness.latency()
         self.rss_bytes = broker.rss_bytes
-        self.descriptors = descriptors(broker)
+        self.connections = connections(broker)
 
-    def check(self, *, what: str, rss_mib: int, connections: int) -> Latency:
+    def check(self, *, what: str, rss_mib: int, opened_max: int) -> Latency:
         """Others do not wait, and the broker needs at most so much more than before."""
         latency = self.witness.latency()
         grown, opened = (
             (self.broker.rss_bytes - self.rss_bytes) / MIB,
-            descriptors(self.broker) - self.descriptors,
+            connections(self.broker) - self.connections,
         )
         print(
-            f"\n{what}: {grown:.1f} MiB and {opened} descriptors more"
+            f"\n{what}: {grown:.1f} MiB and {opened} connections more"
             f"\n  before {self.before}\n  now    {latency}"
         )
         assert latency.delivered_p99 < P99_MS_MAX
         assert grown < rss_mib
-        assert opened <= connections
+        assert opened <= opened_max
         return latency
 
     def wait_for_the_end(self) -> None:
         """All descriptors are given back."""
         wait_until(
-            lambda: descriptors(self.broker) <= self.descriptors, RETURN_S_MAX, "all connections ended"
+            lambda: connections(self.broker) <= self.connections, RETURN_S_MAX, "all connections ended"
         )
 
 
@@ -105,7 +105,7 @@ def test_handshakes_that_are_never_finished(scene: Scene, context: "zmq.Context[
     with Crowd(broker) as crowd:
         crowd.hang(count)
         at_once = LIMITS.unadmitted_per_address_max
-        scene.check(what=f"{count} unfinished handshakes", rss_mib=64, connections=at_once + 100)
+        scene.check(what=f"{count} unfinished handshakes", rss_mib=64, opened_max=at_once + 100)
         newcomer, began = Client(broker, context), time.monotonic()
         newcomer.greet()
         print(f"  a newcomer from the same address got in after {time.monotonic() - began:.2f} s")
@@ -122,7 +122,7 @@ def test_handshakes_without_a_hello(scene: Scene) -> None:
     count = 5_000 if LONG else 600
     with Crowd(scene.broker) as crowd:
         crowd.shake_hands(count)
-        scene.check(what=f"{count} handshakes and no Hello", rss_mib=160, connections=2_100)
+        scene.check(what=f"{count} handshakes and no Hello", rss_mib=160, opened_max=2_100)
         wait_until(lambda: crowd.left == 0, RETURN_S_MAX, "nobody says Hello")
     scene.wait_for_the_end()
 
@@ -133,7 +133,7 @@ def test_connections_that_come_and_go(scene: Scene) -> None:
         with Crowd(scene.broker) as crowd:
             crowd.hang(100)
             count += 100
-    scene.check(what=f"{count} connections, one after the other", rss_mib=32, connections=200)
+    scene.check(what=f"{count} connections, one after the other", rss_mib=32, opened_max=200)
     scene.wait_for_the_end()
 
 
@@ -224,7 +224,7 @@ def test_hellos_that_are_refused_again_and_again(scene: Scene) -> None:
         except (OSError, Ended):
             ended += 1
         one.close()
-    scene.check(what=f"{count} Hellos on {ended} connections", rss_mib=32, connections=100)
+    scene.check(what=f"{count} Hellos on {ended} connections", rss_mib=32, opened_max=100)
     assert ended
     assert len(scene.broker.log_lines()) - lines < 4_000
     scene.wait_for_the_end()
@@ -247,7 +247,7 @@ def test_a_key_that_opens_a_thousand_sessions(scene: Scene) -> None:
         except (OSError, Ended):
             outcomes["shut"] += 1
     scene.check(
-        what=f"1,000 sessions: {outcomes}", rss_mib=64, connections=LIMITS.connections_per_key_max + 50
+        what=f"1,000 sessions: {outcomes}", rss_mib=64, opened_max=LIMITS.connections_per_key_max + 50
     )
     assert outcomes["welcomed"] == 100
     assert outcomes["shut"] >= 1_000 - LIMITS.connections_per_key_max - 50
@@ -263,7 +263,7 @@ def test_a_session_that_subscribes_to_a_hundred_thousand_prefixes(
     flooder.greet()
     flooder.subscribe(*(b"#%d\0" % number for number in range(100_000)))
     assert flooder.is_cut(sub=True)
-    scene.check(what="100,000 prefixes", rss_mib=64, connections=20)
+    scene.check(what="100,000 prefixes", rss_mib=64, opened_max=20)
     flooder.close()
     scene.wait_for_the_end()
 
