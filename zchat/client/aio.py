@@ -210,6 +210,12 @@ class AsyncClient:
         """The rooms that the user is a member of, as far as is known; a quiet client knows of none."""
         return frozenset() if self._shell is None else frozenset(r[1:] for r in self._shell.core.joined)
 
+    @property
+    def held_s(self) -> float:
+        """For how many seconds the client sends nothing, since the broker said that it was too much; 0 when
+        it sends. It goes on by itself."""
+        return 0.0 if self._shell is None or self._closed else self._shell.held_s
+
     # ---- sending ----
 
     async def send(

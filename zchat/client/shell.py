@@ -266,6 +266,11 @@ class Shell:
             and outbox.waiting_bytes + self._drafts_bytes < _OUTBOX_BYTES_MAX
         )
 
+    @property
+    def held_s(self) -> float:
+        """For how long nothing is sent, since too much was."""
+        return self.core.outbox.held_ms(self._now_ms()) / 1000
+
     async def wait_for_room(self) -> None:
         """Returns when the outbox takes more messages."""
         while not self.has_room():

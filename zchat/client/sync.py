@@ -117,6 +117,11 @@ class Client:
         """See AsyncClient."""
         return self._client.joined
 
+    @property
+    def held_s(self) -> float:
+        """See AsyncClient."""
+        return self._client.held_s
+
     def send(
         self, to: str, text: str, *, id: str | None = None, timeout: float | None = DEFAULT_TIMEOUT
     ) -> Sent:

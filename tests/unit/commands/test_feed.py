@@ -18,6 +18,8 @@ Answer = Sent | Exception | None  # None: none ever
 class Broker:
     """Answers each post as it is told, a turn of the loop later."""
 
+    held_s = 0.0
+
     def __init__(self, answer: Callable[[str], Answer] = lambda text: Sent(1, 0, "k", False)) -> None:
         self.posted: list[tuple[str, str, str | None]] = []
         self.answer = answer
@@ -141,6 +143,33 @@ def test_no_answer_in_time() -> None:
     ) as raised:
         asyncio.run(Run(broker, "K", 0.01).feed.run(lines(b"1\n2\n3\n")))
     assert raised.value.id == "K" and "--id K is safe" in str(raised.value)
+
+
+class Held(Broker):
+    """Has sent too much: what is posted is answered when it was asked three times how long that takes."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda text: None)
+        self._asked = 0
+        self._outcome: asyncio.Future[Sent] | None = None
+
+    @property
+    def held_s(self) -> float:  # type: ignore[override]
+        self._asked += 1
+        if self._asked == 3:
+            assert self._outcome is not None
+            self._outcome.set_result(Sent(1, 0, "k", False))
+        return 0.01
+
+    async def post(self, to: str, text: str, *, id: str | None = None) -> "asyncio.Future[Sent]":
+        self._outcome = await super().post(to, text, id=id)
+        return self._outcome
+
+
+def test_the_time_in_which_the_client_has_to_wait_does_not_count() -> None:
+    run = Run(Held(), timeout=0.01)
+    asyncio.run(run.feed.run(lines(b"1\n")))
+    assert run.feed.stored == 1
 
 
 def cancelled_when(is_time: Callable[[Run], bool], broker: Broker) -> Run:

@@ -23,7 +23,11 @@ class FeedStopped(ZchatError):
 
 
 class Posting(Protocol):
-    """The part of a client that a feed needs: takes a message as soon as there is room."""
+    """The part of a client that a feed needs: takes a message as soon as there is room, and says for how many
+    seconds it sends nothing, since it sent too much."""
+
+    @property
+    def held_s(self) -> float: ...
 
     async def post(self, to: str, text: str, *, id: str | None = None) -> "asyncio.Future[Sent]": ...
 
@@ -36,7 +40,7 @@ class _Posted(NamedTuple):
 class Feed:
     """Posts lines to `to`, with the ids `id`.1, `id`.2, … by their numbers if there is an `id`, and reports
     what is stored, in order. `timeout` (seconds; None: for ever) is how long the oldest line on its way may
-    take."""
+    take, but for the time in which the client has to wait since it sent too much."""
 
     def __init__(
         self,
@@ -105,10 +109,11 @@ class Feed:
     async def _sent(self, outcome: "asyncio.Future[Sent] | Exception") -> "Sent":
         if isinstance(outcome, Exception):
             raise outcome
-        if not outcome.done():
-            await asyncio.wait([outcome], timeout=self._timeout)
-        if not outcome.done():
-            raise OutcomeUnknown(f"no answer within {self._timeout:g} s", None)
+        while not outcome.done():
+            held_s = self._client.held_s
+            await asyncio.wait([outcome], timeout=None if self._timeout is None else self._timeout + held_s)
+            if not outcome.done() and not held_s and not self._client.held_s:
+                raise OutcomeUnknown(f"no answer within {self._timeout:g} s", None)
         return outcome.result()
 
     async def _settle_rest(self) -> None:

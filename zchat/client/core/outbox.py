@@ -73,6 +73,10 @@ class Outbox:
         times = [again_ms, self._doubts.deadline_ms()]
         return min((time for time in times if time is not None), default=None)
 
+    def held_ms(self, now_ms: int) -> int:
+        """For how long nothing is sent, since too much was; 0 when something may be."""
+        return 0 if self._pace.held is None else max(0, self._pace.held.due_ms - now_ms)
+
     def __contains__(self, token: int) -> bool:
         return token in self._formed or token in self._doubts
 
