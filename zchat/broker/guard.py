@@ -15,7 +15,8 @@ class Guard:
     not told to the core yet; the server takes them from there. Times are monotonic milliseconds."""
 
     def __init__(self, sockets: Sockets, limits: ConnectionLimits, log: Callable[[str, str], None]) -> None:
-        self.connections = Connections(limits.within(most_descriptors()))
+        self.limits = limits.within(most_descriptors())  # those that hold
+        self.connections = Connections(self.limits)
         self.lost: list[bytes] = []
         self._sockets = sockets
         self._log = log

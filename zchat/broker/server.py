@@ -92,8 +92,7 @@ class Server:
         self._router_due = self._xpub_due = True
         self._router_watched = False
         self._sockets = _sockets(key, host, port, control, log)
-        connection_limits = connection_limits or ConnectionLimits()
-        self._guard = Guard(self._sockets, connection_limits, self._log)
+        self._guard = Guard(self._sockets, connection_limits or ConnectionLimits(), self._log)
         self._connections = self._guard.connections
         self._router, self._xpub = self._sockets.router, self._sockets.xpub
         self._control, self._control_due = self._sockets.control, True
@@ -107,7 +106,7 @@ class Server:
             nonce_prefix=secrets.token_hex(8),
             xpub_port=port + 1,
             software=software,
-            more_limits=told(connection_limits, CONNECTION_MEANINGS),
+            more_limits=told(self._guard.limits, CONNECTION_MEANINGS),
         )
         self._router_descriptor = int(self._router.getsockopt(zmq.FD))
         self._xpub_descriptor = int(self._xpub.getsockopt(zmq.FD))
