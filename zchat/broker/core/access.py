@@ -39,11 +39,13 @@ NOTHING: Final = BotToken("", [], False, False, wire.FOR_EVER)  # what a bot may
 
 
 class Sanction(msgspec.Struct, array_like=True):
-    """A mute or a ban: until when, by whom, why."""
+    """A mute or a ban: until when, by whom, why. `mark` is the request that it was asked for by: a repeat of
+    that changes nothing."""
 
     until_ms: int
     actor: str
     reason: str
+    mark: str = ""
 
 
 class Ended(msgspec.Struct):
@@ -145,7 +147,11 @@ class Access:
 
     def tokens_of(self, maker: str) -> list[str]:
         """The bots that somebody made tokens for."""
-        return [nick for nick, token in self.tokens.items() if token.maker == maker]
+        return sorted(nick for nick, token in self.tokens.items() if token.maker == maker)
+
+    def kicked_from(self, nick: str) -> list[str]:
+        """The rooms that somebody was kicked out of, and has not joined again."""
+        return sorted(room for room, kicked in self.kicked if kicked == nick)
 
     @property
     def next_end_ms(self) -> int:

@@ -90,7 +90,7 @@ class Acts:
             case wire.Kick():
                 return self._kick(user, act)
             case wire.Sanction():
-                return self._sanction(user, act)
+                return self._sanction(user, act, mark)
             case wire.Pardon():
                 return self._pardon(user, act)
             case wire.ChangeKey():
@@ -124,9 +124,10 @@ class Acts:
         return Settled(self.enter(user, name))
 
     def _create_private(self, user: str, base: str, mark: str) -> Settled:
-        for room in self._state.rooms.values():
-            if room.private and room.mark == mark and user in room.members:
-                return Settled(self._state.users[user].rooms[room.name], room.name)
+        mark = f"{user} {mark}"
+        for joined, pos in self._state.users[user].rooms.items():
+            if self._state.rooms[joined].mark == mark:
+                return Settled(pos, joined)
         self._check_rooms(user)
         self._check_count(len(self._state.rooms), self._limits.rooms_max, "rooms")
         try:
@@ -173,11 +174,11 @@ class Acts:
             self._access.set_invited(room.name, user, False)
             return Settled(0)
         pos = self._numbering.barrier(f"#{room.name}", wire.Left(user))
-        self._remove(user, room, pos, bars=room.private)
+        self._remove(user, room, pos)
         return Settled(pos)
 
-    def _remove(self, user: str, room: Room, pos: int, bars: bool) -> None:
-        """End a membership, if there is one, and what one may do by it."""
+    def _remove(self, user: str, room: Room, pos: int, bars: bool = False) -> None:
+        """End a membership, if there is one, and what one may do by it. `bars`: and the reading."""
         self._state.remove_member(room.name, user)
         self._access.set_invited(room.name, user, False)
         if room.private:
@@ -206,13 +207,17 @@ class Acts:
         subject = self._state.person(act.nick)
         if not room.private:
             raise Denied(Refusal.NOT_ALLOWED, f"#{room.name} is public: whoever wants to joins it")
+        if subject.maker:
+            raise Denied(Refusal.NOT_ALLOWED, f"{subject.nick} is a bot: its token says which rooms it is in")
         if self._access.sanction(room.name, subject.nick, wire.BAN):
             raise Denied(Refusal.NOT_ALLOWED, f"{subject.nick} is banned from #{room.name}: end that first")
         if subject.nick in room.members or (room.name, subject.nick) in self._access.invited:
             return Settled(0)
+        pos = self._tell(user, "invited", room, subject.nick)
         self._access.set_invited(room.name, subject.nick, True)
         self._access.set_kicked(room.name, subject.nick, None)
-        return Settled(self._tell(user, "invited", room, subject.nick))
+        self._readable_again(subject.nick, room.name, pos)
+        return Settled(pos)
 
     # ---- roles and sanctions ----
 
@@ -272,24 +277,32 @@ class Acts:
 
     def _shut_out(self, room: Room, subject: User, pos: int, why: str) -> None:
         self._remove(subject.nick, room, pos, bars=True)
-        self.cutoffs.append(Cutoff(pos, tuple(subject.keys), why, ends=False))
+        self._cut(pos, subject, why, ends=False)
 
-    def _sanction(self, user: str, act: wire.Sanction) -> Settled:
+    def _cut(self, pos: int, user: User, why: str, ends: bool) -> None:
+        if user.keys:
+            self.cutoffs.append(Cutoff(pos, tuple(sorted(user.keys)), why, ends))
+
+    def _sanction(self, user: str, act: wire.Sanction, mark: str) -> Settled:
         room, subject = self._place(user, act.room, act.nick)
         name = room.name if room else ""
         access, until_ms = self._access, self._until(act.lifetime_ms)
-        if access.sanction(name, subject.nick, act.kind) is None:
+        sanction = Sanction(until_ms, user, act.reason, mark)
+        present = access.sanction(name, subject.nick, act.kind)
+        if present is None:
             self._check_count(len(access.sanctions), self._limits.sanctions_max, "mutes and bans")
+        elif (present.actor, present.mark) == (user, mark):
+            return Settled(0)
         pos = self._tell(
             user, _SANCTIONS[act.kind], room, subject.nick, until_ms, "", act.reason
         )  # fmt: skip
-        access.set_sanction(name, subject.nick, act.kind, Sanction(until_ms, user, act.reason))
+        access.set_sanction(name, subject.nick, act.kind, sanction)
         if act.kind == wire.BAN and room is not None:
             self._shut_out(room, subject, pos, "banned")
         elif act.kind == wire.BAN:
             bots = [self._state.users[bot] for bot in access.tokens_of(subject.nick)]
             for one in (subject, *bots):
-                self.cutoffs.append(Cutoff(pos, tuple(one.keys), "banned", ends=True))
+                self._cut(pos, one, "banned", ends=True)
                 self.changes.append(Change(pos, one.nick, LOG, None, True))
         return Settled(pos)
 
@@ -305,11 +318,20 @@ class Acts:
     def _end_sanction(self, room: str, nick: str, kind: int, pos: int) -> None:
         self._access.set_sanction(room, nick, kind, None)
         if kind == wire.BAN and room:
-            if not self._access.barrier(room, nick):
-                self.changes.append(Change(pos, nick, f"#{room}", None, False))
+            self._readable_again(nick, room, pos)
         elif kind == wire.BAN:
             for one in (nick, *self._access.tokens_of(nick)):
-                self.changes.append(Change(pos, one, LOG, None, False))
+                self._let_in_again(one, pos)
+
+    def _readable_again(self, nick: str, room: str, pos: int) -> None:
+        """One reason not to let somebody read a room has ended; there may be another."""
+        if self._access.barrier(room, nick) is None:
+            self.changes.append(Change(pos, nick, f"#{room}", None, False))
+
+    def _let_in_again(self, nick: str, pos: int) -> None:
+        """One reason not to let somebody in has ended; there may be another."""
+        if self._access.ban_of(nick) is None:
+            self.changes.append(Change(pos, nick, LOG, None, False))
 
     # ---- invites and tokens ----
 
@@ -430,10 +452,15 @@ class Acts:
         return Settled(pos)
 
     def _end_bot(self, bot: User, pos: int) -> None:
-        self._access.set_token(bot.nick, None)
         self.take_keys(bot, pos, "its token has ended")
-        for name in list(bot.rooms):
-            self._remove(bot.nick, self._state.rooms[name], pos, bars=True)
+        self._access.set_token(bot.nick, None)
+        self._let_in_again(bot.nick, pos)
+        for name in self._access.kicked_from(bot.nick):  # another token is as good as joining again
+            self._access.set_kicked(name, bot.nick, None)
+            self._readable_again(bot.nick, name, pos)
+        for name in sorted(bot.rooms):
+            left = self._numbering.barrier(f"#{name}", wire.Left(bot.nick))
+            self._remove(bot.nick, self._state.rooms[name], left)
 
     # ---- oneself ----
 
@@ -450,11 +477,9 @@ class Acts:
 
     def take_keys(self, user: User, pos: int, why: str) -> None:
         """The keys of a user are nobody's any more, by the entry at `pos`."""
-        keys = tuple(user.keys)
-        for key in keys:
+        self._cut(pos, user, why, ends=True)
+        for key in sorted(user.keys):
             self._state.remove_key(user.nick, key)
-        if keys:
-            self.cutoffs.append(Cutoff(pos, keys, why, ends=True))
 
     def _set_away(self, user: str, text: str) -> Settled:
         if self._state.users[user].away == text:
@@ -515,7 +540,7 @@ class Acts:
         name = room.name if room is not None else ""
         entry = wire.Acted(actor, act, name, subject, until_ms, details, reason)
         first = self._numbering.barrier(f"#{name}", entry) if room is not None else 0
-        if subject and subject != actor and subject not in self._access.tokens:
+        if subject and subject != actor and not self._state.users[subject].maker:
             told = self._numbering.barrier(direct(actor, subject), entry)
             first = first or told
         audited = self._numbering.barrier(LOG, entry)

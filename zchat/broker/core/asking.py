@@ -13,6 +13,7 @@ from zchat.common.codes import Refusal
 
 _TOPICS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListRooms
 _ROOMS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListTokens
+_REASONS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListSanctions
 _SENDS: Final = (wire.Send, wire.KeyedSend)
 _OF_EVERY_SESSION: Final = (wire.Ping, wire.Bye)
 _OF_BOTS: Final = (wire.Follow, wire.Fetch, wire.ListPeople, wire.ListRooms, wire.Whois, wire.Redact)
@@ -223,7 +224,13 @@ class Asking:
             key=lambda row: row[:2],
         )
         rows = [wire.SanctionRow(n, kind, one.until_ms, one.actor, one.reason) for n, kind, one in found]
-        page = rows[: limits.LIST_MAX]
+        page: list[wire.SanctionRow] = []
+        size = 0
+        for row in rows[: limits.LIST_MAX]:
+            size += len(row.reason.encode())
+            if size > _REASONS_BYTES_MAX:
+                break
+            page.append(row)
         if len(page) < len(rows) and page[-1].nick == rows[len(page)].nick:  # both of one nick, or none
             page.pop()
         following = page[-1].nick if len(page) < len(rows) else ""

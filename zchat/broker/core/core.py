@@ -254,7 +254,7 @@ class Core:
         self._reading.deliver(segment)
         for change in ends:
             durable.change(change, self._is_private(change.conversation))
-            if change.bars:
+            if not durable.lets(change.nick, change.conversation):
                 for session in self._context.sessions.of(change.nick):
                     session.followed.pop(change.conversation, None)
         for cutoff in cutoffs:

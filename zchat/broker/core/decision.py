@@ -77,7 +77,7 @@ class Decision(NamedTuple):
     @property
     def is_empty(self) -> bool:
         """Nothing has to be written."""
-        return not self.segments and not self.redactions
+        return not self.segments and not self.redactions and not self.state
 
 
 def _changes(answer: Answer) -> bool:

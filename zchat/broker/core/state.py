@@ -175,7 +175,7 @@ class State:
         """Raises Denied unless `user` may write in a conversation. To be asked about every Send."""
         guarded = self.access.is_guarded(user)
         if not conversation.startswith("#"):
-            if conversation == LOG or conversation.startswith(f"@{LOG},"):
+            if conversation == LOG or conversation.startswith(f"@{LOG},") or conversation.endswith(f",{LOG}"):
                 raise Denied(Refusal.NOT_ALLOWED, "nobody writes there")
             if guarded:
                 self._check_guarded_write("", user)
