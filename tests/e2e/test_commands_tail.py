@@ -290,7 +290,7 @@ def test_users(run: Zchat) -> None:
     assert (done.returncode, sorted(done.stdout.splitlines())) == (0, ["  Cid", "  ann", "* bob"])
     lines = [json.loads(line) for line in run(["users", "--json"]).stdout.splitlines()]
     assert sorted(lines, key=lambda one: str(one["nick"])) == [
-        {"nick": "Cid", "present": False},
-        {"nick": "ann", "present": False},
-        {"nick": "bob", "present": True},
+        {"nick": "Cid", "present": False, "away": False, "role": "none"},
+        {"nick": "ann", "present": False, "away": False, "role": "none"},
+        {"nick": "bob", "present": True, "away": False, "role": "none"},
     ]

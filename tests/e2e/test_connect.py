@@ -100,7 +100,7 @@ def test_commands(run: Zchat) -> None:
     for typed in ("/users", "LIST"):
         ann.type(typed)
         ann.out.until(lambda line: line == "Here: ann (you)")
-        ann.out.until(lambda line: line == "Away: bob")
+        ann.out.until(lambda line: line == "Not here: bob")
     ann.type("/history 1")
     ann.out.until("#general <ann> ann says hello")
     for typed in ("/help", "HELP"):
@@ -120,11 +120,11 @@ def test_commands(run: Zchat) -> None:
     ann.out.rest()
     assert "* The topic of #general: Lunch at noon" in ann.out.seen
     assert "* #general  2  Lunch at noon" in ann.out.seen
-    assert (
-        "* bob is registered, and away; what you write to them waits for them. You are both in #general"
-        in ann.out.seen
-    )
-    assert "* ann is registered, and here now. That is you, in #general" in ann.out.seen
+    profiles = [line.split(maxsplit=1) for line in ann.out.seen if re.match(r"(nick|last seen|here) ", line)]
+    assert [profiles[0], profiles[1][:1], *profiles[2:]] == [
+        ["nick", "bob"], ["last"], ["nick", "ann"], ["here", "in 1 session"]
+    ]  # fmt: skip
+    assert "common rooms  #general" in ann.out.seen and "rooms         #general" in ann.out.seen
 
 
 def test_leaving_a_room(run: Zchat) -> None:
@@ -166,7 +166,7 @@ def settled(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str
         ("QUIT smoking", "QUIT stands alone"),
         ("/quit secret", "nothing stands behind this command"),
         ("/whois", "/whois NICK"),
-        ("/whois zed", "nobody is registered as zed"),
+        ("/whois zed", "nobody is registered as @zed"),
         ("/join", "/join ROOM"),
         ("/msg a,b secret", "nobody can be called '@a,b'"),
         ("/msg nobody1 secret", "not sent to @nobody1: "),

@@ -117,7 +117,7 @@ def test_the_choice_of_a_partner(run: Zchat, sit: Sit) -> None:
     ann, bob = alone(sit, "ann"), in_general(sit, "bob")
     assert run(["users"], nick="dave").returncode == 0
     carl = sit("carl")
-    carl.until("* Here are:\n  1 ann\n  2 bob\nAway: dave\n")
+    carl.until("* Here are:\n  1 ann\n  2 bob\nNot here: dave\n")
     carl.until("* Write to whom? Type a number from 1 to 2, Enter for #general, q to leave.")
     carl.until_typed("choose>")
     carl.type("3", ENTER)
@@ -174,7 +174,7 @@ def test_who_is_there_and_the_rooms(sit: Sit) -> None:
     ann.type("/users", ENTER, "/rooms", ENTER, "/whois bob", ENTER)
     ann.until("Here: ann (you), bob\n")
     ann.until("* #kitchen  1  Lunch at noon\n")
-    ann.until("* bob is registered, and here now. You are both in #general\n")
+    ann.until("here          in 1 session\ncommon rooms  #general\n")
     bob.type("/join kitchen", ENTER)
     ann.until("* bob joined #kitchen")
     bob.type("/leave", ENTER)
@@ -189,7 +189,7 @@ def test_the_words_of_the_old_chat(sit: Sit) -> None:
     bob.type(" TELL ann everybody", ENTER)
     ann.until("#general <bob>  TELL ann everybody")
     bob.type("HELP", ENTER)
-    bob.until("a space in front: sends it as text")
+    bob.until("a space in front: sent as text")
     bob.type("QUIT", ENTER)
     assert bob.ended() == 0
 
@@ -235,7 +235,7 @@ def test_completion(sit: Sit) -> None:
     ann.type("bo", TAB)
     ann.until(lambda screen: screen.typed == "#general> /whois bob" and "   bobby Bobine" in screen.rows)
     ann.type("b", TAB, ENTER)
-    ann.until("* bobby is registered, and here now")
+    ann.until("nick          bobby\n")
     ann.type("bobi", TAB)
     ann.until_typed("#general> Bobine:")
     ann.type("hi", ENTER)

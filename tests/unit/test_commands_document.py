@@ -10,7 +10,7 @@ import click
 import pytest
 
 from zchat import __main__
-from zchat.client.commands import formats, options, running
+from zchat.client.commands import formats, notices, options, running
 from zchat.client.cursorfile import Listed
 from zchat.client.exports import ExportedKey
 from zchat.client.messages import Came, Message, Sent
@@ -29,7 +29,7 @@ CLIENT_OPTIONS = "Client options"  # the section about what all commands of a cl
 JSON_OF = {
     "connect": formats.message_json(Message(2, 1, 0, "ann", "#general", "message", "k", "", "#general")),
     "send": formats.sent_json(Sent(1, 0, "k", False)),
-    "tail": formats.notice_json(Came("ann")),
+    "tail": notices.notice_json(Came("ann")),
     "history": formats.message_json(Message(2, 1, 0, "ann", "#general", "message", "k", "", "#general")),
     "cursor list": formats.cursor_json(Listed("k", (), 1)),
     "cursor set": formats.cursor_json(Listed("k", (), 1)),
@@ -174,7 +174,7 @@ def test_json(name: str) -> None:
 def test_every_format_is_in_the_document() -> None:
     shown = {tuple(json.loads(line)) for line in JSON_OF.values() if line}
     made = {name for name in vars(formats) if name.endswith("_json") and not name.startswith("_")}
-    assert len(shown) == len(made - {"notice_json", "whoami_json"})  # notices have the keys of messages
+    assert len(shown) == len(made - {"whoami_json"})
 
 
 def test_exit_codes() -> None:

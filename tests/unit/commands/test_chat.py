@@ -7,12 +7,12 @@ from typing import Any, cast
 import pytest
 
 from zchat.client.commands.chat import Chat
-from zchat.client.commands.formats import Notice
-from zchat.client.messages import Message, Sent
+from zchat.client.commands.notices import Notice
+from zchat.client.messages import Act, MemberJoined, Message, Sent
 from zchat.common.codes import Refusal
 from zchat.common.errors import Closed, OutcomeUnknown, Refused, Unreachable, ZchatError
 from zchat.common.links import parse
-from zchat.common.wire import Person, Room
+from zchat.common.wire import FOR_EVER, OPERATOR, Person, Profile, Room
 
 LINK = parse("zchat://127.0.0.1:9242/" + "a" * 52)
 
@@ -28,6 +28,10 @@ class Client:
         self.joined = frozenset(joined)
         self.people = [Person("ann", True), Person("Bob", True), Person("carl", False)]
         self.posted: list[tuple[str, str]] = []
+        self.ignored: set[str] = set()
+        self.done: list[tuple[object, ...]] = []
+        self.changes = 9
+        self.admin = Admin(self)
         self.futures: list[asyncio.Future[Sent]] = []
 
     async def users(self) -> list[Person]:
@@ -50,10 +54,53 @@ class Client:
     async def set_topic(self, room: str, topic: str) -> int:
         raise Refused(Refusal.NO_SUCH_ROOM, f"no room {room}")
 
+    async def create_private(self, base: str) -> str:
+        return f"{base}+4711"
+
+    async def whois(self, nick: str | None = None) -> Profile:
+        if nick not in (None, "BOB"):
+            raise Refused(Refusal.NO_SUCH_USER, f"nobody is registered as {nick}")
+        who = (nick and "Bob") or "ann"
+        return Profile(1, 1, who, [], 0, 0, 0, True, "", 0, 0, "", ["general"], sorted(self.ignored))
+
+    async def set_away(self, text: str) -> int:
+        return self.asked("set_away", text)
+
+    async def set_ignored(self, nick: str, ignored: bool) -> int:
+        (self.ignored.add if ignored else self.ignored.remove)(nick)
+        return self.asked("set_ignored", nick, ignored)
+
+    async def redact(self, to: str, pos: int, reason: str = "") -> int:
+        return self.asked("redact", to, pos, reason)
+
+    async def history(self, to: str, limit: int = 50) -> list[Message]:
+        return [
+            Message(pos, 0, 0, sender, to, "message", "k", text, to)
+            for pos, sender, text in ((4, "Bob", "x"), (5, "ann", "y"), (6, "Bob", ""), (7, "carl", "z"))
+        ]
+
+    def asked(self, *what: object) -> int:
+        """What the broker was to do; nothing of it changes anything if `changes` is 0."""
+        self.done.append(what)
+        return self.changes
+
     async def post(self, to: str, text: str) -> "asyncio.Future[Sent]":
         self.posted.append((to, text))
         self.futures.append(asyncio.get_running_loop().create_future())
         return self.futures[-1]
+
+
+class Admin:
+    """Writes down what it is to do."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[int]]:
+        async def asked(*arguments: object) -> int:
+            return self._client.asked(name, *arguments)
+
+        return asked
 
 
 class Front:
@@ -65,6 +112,9 @@ class Front:
         self.remarks: list[str] = []
 
     async def show(self, update: Message | Notice) -> None:
+        raise AssertionError
+
+    def remove(self, pos: int) -> None:
         raise AssertionError
 
     async def text(self, text: str) -> None:
@@ -155,7 +205,7 @@ def test_the_choice() -> None:
     async def test(chat: Chat, client: Client, front: Front) -> None:
         await chat.arrive()
         assert front.texts == [
-            "* Here are:\n  1 Bob\nAway: carl\n"
+            "* Here are:\n  1 Bob\nNot here: carl\n"
             "* Write to whom? Type 1 for Bob, Enter for #general, q to leave.\n"
         ]
         await chat.enter("hello")
@@ -184,13 +234,13 @@ def test_nobody_is_asked_who_has_begun_or_cannot_answer_or_is_alone() -> None:
     async def begun(chat: Chat, client: Client, front: Front) -> None:
         await chat.enter("hi")
         await chat.arrive()
-        assert (front.texts, offered(chat)) == (["Here: ann (you), Bob\nAway: carl\n"], [])
+        assert (front.texts, offered(chat)) == (["Here: ann (you), Bob\nNot here: carl\n"], [])
 
     async def cannot(chat: Chat, client: Client, front: Front) -> None:
         front.may_ask = False
         await chat.arrive()
         await chat.enter("LIST")
-        assert (front.texts, offered(chat)) == (["Here: ann (you), Bob\nAway: carl\n"] * 2, [])
+        assert (front.texts, offered(chat)) == (["Here: ann (you), Bob\nNot here: carl\n"] * 2, [])
 
     async def alone(chat: Chat, client: Client, front: Front) -> None:
         client.people = client.people[:1]
@@ -216,12 +266,128 @@ def test_what_is_known() -> None:
         for line in ("/whois BOB", "/rooms", "/topic", "/join kitchen", "/topic", "/whois zed", "/topic x"):
             await chat.enter(line)
         assert front.texts == [
-            "* Bob is registered, and here now. You are both in #general\n",
+            "nick          Bob\nfingerprint   no key\nregistered    1970-01-01 00:00\n"
+            "here          in 0 sessions\ncommon rooms  #general\n",
             "* #general  2\n  #kitchen  1  Lunch\n",
             "* #general has no topic.\n",
             "* The topic of #kitchen: Lunch\n",
         ]
         assert front.remarks[1:] == ["nobody is registered as zed", "no room #kitchen"]
+
+    run(test)
+
+
+def test_what_the_broker_is_to_do() -> None:
+    async def test(chat: Chat, client: Client, front: Front) -> None:
+        for line in (
+            "/kick bob spam, and more",
+            "/ban bob 10m spam",
+            "/ban bob",
+            "/unban bob",
+            "/mute bob 2h",
+            "/unmute bob",
+            "/role bob operator",
+            "/mode announce",
+            "/invite bob",
+            "/invite bob ops+7",
+            "/redact 42 typo",
+            "/redact BOB",
+            "/redact",
+        ):
+            await chat.enter(line)
+        assert client.done == [
+            ("kick", "#general", "bob", "spam, and more"),
+            ("ban", "bob", "#general", 600.0, "spam"),
+            ("ban", "bob", "#general", None, ""),
+            ("unban", "bob", "#general"),
+            ("mute", "bob", "#general", 7200.0, ""),
+            ("unmute", "bob", "#general"),
+            ("set_role", "bob", OPERATOR, "#general"),
+            ("set_mode", "#general", True),
+            ("invite_to_room", "#general", "bob"),
+            ("invite_to_room", "#ops+7", "bob"),
+            ("redact", "#general", 42, "typo"),
+            ("redact", "#general", 4, ""),  # the last one of bob's that is not removed
+            ("redact", "#general", 5, ""),  # one's own
+        ]
+        assert front.remarks == []  # the room tells of it
+        client.changes = 0
+        await chat.enter("/unmute bob")
+        await chat.enter("/redact dave")
+        assert front.remarks[0] == "it was so already"
+        assert front.remarks[1].startswith("there is no message of dave among the last 500 here")
+
+    run(test)
+
+
+def test_what_concerns_nobody_else_is_said() -> None:
+    async def test(chat: Chat, client: Client, front: Front) -> None:
+        for line in (
+            "/away at lunch",
+            "/away",
+            "/back",
+            "/ignore Bob",
+            "/ignore",
+            "/unignore Bob",
+            "/ignore",
+        ):
+            await chat.enter(line)
+        assert front.remarks == [
+            "you are away: at lunch",
+            "you are away: away",
+            "you are back",
+            "what Bob writes is shown no more; /unignore Bob ends that",
+            "what Bob writes is shown again",
+        ]
+        assert front.texts == ["* You ignore Bob.\n", "* You ignore nobody.\n"]
+        assert chat.account.ignored == frozenset()
+
+    run(test)
+
+
+def test_a_private_room_is_entered_when_it_is_made() -> None:
+    async def test(chat: Chat, client: Client, front: Front) -> None:
+        await chat.enter("/private ops")
+        assert (chat.to, chat.rooms) == ("#ops+4711", {"general", "ops+4711"})
+        assert front.remarks == [
+            "you write to #ops+4711 now",
+            "only who is invited comes in: /invite NICK, and then they /join ops+4711",
+        ]
+
+    run(test)
+
+
+def put_out(act: str, room: str, subject: str = "ann") -> Act:
+    return Act(9, 0, 0, f"#{room}", "bob", act, room, subject, FOR_EVER, "", "")
+
+
+@pytest.mark.parametrize("act", ["kicked", "banned"])
+def test_whoever_is_put_out_speaks_elsewhere(act: str) -> None:
+    async def test(chat: Chat, client: Client, front: Front) -> None:
+        await chat.enter("/join kitchen")
+        client.people = client.people[1:]  # now ann is a member of nothing
+        for other in (put_out(act, "kitchen", "bob"), put_out("muted", "kitchen"), put_out(act, "")):
+            await chat.heard(other)
+        assert chat.to == "#kitchen"
+        await chat.heard(put_out(act, "kitchen"))
+        assert (chat.to, chat.rooms) == ("#general", {"general"})
+        await chat.enter("/msg #kitchen hello?")
+        assert front.remarks[1:] == [
+            "you write to #general now",
+            "you are not in #kitchen; /join kitchen joins it",
+        ]
+        await chat.heard(MemberJoined(10, 9, 0, "kitchen", "ann", False))  # in another terminal
+        assert chat.rooms == {"general"}
+        await chat.enter("/join kitchen")
+        assert chat.rooms == {"general", "kitchen"}
+
+    run(test)
+
+
+def test_a_kick_of_before_one_joined_again_changes_nothing() -> None:
+    async def test(chat: Chat, client: Client, front: Front) -> None:
+        await chat.heard(put_out("kicked", "general"))
+        assert (chat.to, chat.rooms, front.remarks) == ("#general", {"general"}, [])
 
     run(test)
 
@@ -264,11 +430,11 @@ def test_what_was_not_stored_is_said(error: ZchatError, said: str, lost: int | N
     async def test(chat: Chat, client: Client, front: Front) -> None:
         await chat.enter("hi")
         await chat.enter("stored")
-        assert chat.unsettled == 2
+        assert chat.posts.unsettled == 2
         client.futures[1].set_result(Sent(1, 0, "~1.1", False))
         client.futures[0].set_exception(error)
-        await chat.settle(None)
-        found = await chat.lost()
+        await chat.posts.settle(None)
+        found = await chat.posts.lost()
         assert front.remarks == [said]
         assert (found and found.exit_code) == lost
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from zchat.client.commands import formats
-from zchat.client.messages import Came, MemberJoined, MemberLeft, Message, Sent, TopicChanged, Went
-from zchat.common.wire import Person
+from zchat.client.messages import Message, Sent
+from zchat.common.keys import draw, fingerprint
+from zchat.common.wire import OPERATOR, Person, Profile
 
 AT = 1_795_500_000_042  # 2026-11-24 06:00:00.042 UTC
 
@@ -38,6 +39,7 @@ def message(text: str, to: str = "#general", sender: str = "ann") -> Message:
         ),
         (message("\x1b]0;x\x07"), "06:00 #general <ann> \\x1b]0;x\\x07\n"),
         (message("hello", sender="a\x1b"), "06:00 #general <a\\x1b> hello\n"),
+        (message(""), "06:00 #general <ann> [removed]\n"),
     ],
 )
 def test_message_text(shown: Message, line: str) -> None:
@@ -59,24 +61,6 @@ def test_message_json() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("notice", "line"),
-    [
-        (Came("bob"), "* bob is here"),
-        (Went("b\x1bob"), "* b\\x1bob has gone"),
-        (MemberJoined(1, 0, AT, "kitchen", "bob", False), "* bob joined #kitchen"),
-        (MemberJoined(1, 0, AT, "kitchen", "bob", True), "* bob made #kitchen"),
-        (MemberLeft(1, 0, AT, "kitchen", "bob"), "* bob left #kitchen"),
-        (
-            TopicChanged(1, 0, AT, "kitchen", "bob", "a\nb\u2028"),
-            r"* bob set the topic of #kitchen: a\x0ab\u2028",
-        ),
-    ],
-)
-def test_notice_text(notice: formats.Notice, line: str) -> None:
-    assert formats.notice_text(notice) == line + "\n"
-
-
 def test_sent_json() -> None:
     assert json.loads(formats.sent_json(Sent(3, AT, "k", True))) == {
         "id": "k",
@@ -87,7 +71,37 @@ def test_sent_json() -> None:
 
 
 def test_people() -> None:
-    assert formats.person_text(Person("ann", True)) + formats.person_text(Person("b\x07b", False)) == (
-        "* ann\n  b\\x07b\n"
+    people = [Person("ann", True, True, OPERATOR), Person("b\x07b", False), Person("cid", True, True)]
+    assert "".join(map(formats.person_text, people)) == (
+        "* ann (away, administrator)\n  b\\x07b\n* cid (away)\n"
     )
-    assert json.loads(formats.person_json(Person("ann", True))) == {"nick": "ann", "present": True}
+    assert [json.loads(formats.person_json(person)) for person in people[:2]] == [
+        {"nick": "ann", "present": True, "away": True, "role": "operator"},
+        {"nick": "b\x07b", "present": False, "away": False, "role": "none"},
+    ]
+
+
+def test_profile() -> None:
+    key = draw().public
+    profile = Profile(1, 1, "bob", [key], AT, 0, 2, True, "", 12, 0, "ann", ["general"], [])
+    assert json.loads(formats.profile_json(profile)) == {
+        "nick": "bob",
+        "fingerprints": [fingerprint(key)],
+        "since": "2026-11-24T06:00:00.042Z",
+        "seen": None,
+        "present": True,
+        "sessions": 2,
+        "idle_ms": 12,
+        "away": None,
+        "role": "none",
+        "maker": "ann",
+        "rooms": ["general"],
+        "ignored": [],
+    }
+
+
+def test_what_became_of_an_act() -> None:
+    assert json.loads(formats.away_json("lunch", 7)) == {"away": "lunch", "pos": 7}
+    assert json.loads(formats.away_json("", 0)) == {"away": None, "pos": 0}
+    assert json.loads(formats.ignored_json("bob", True)) == {"nick": "bob", "ignored": True}
+    assert json.loads(formats.removed_json("#general", 3, 7)) == {"to": "#general", "of": 3, "pos": 7}

@@ -1,5 +1,7 @@
 """What was missed (zchat/client/commands/missed.py)."""
 
+from msgspec.structs import replace
+
 from zchat.client.commands.missed import Missed, Released
 from zchat.client.messages import Message
 
@@ -37,3 +39,12 @@ def test_of_more_the_last_are_shown() -> None:
 
 def test_one_more() -> None:
     assert Released(1, []).note().startswith("* 1 more message was missed before these")
+
+
+def test_a_text_that_was_removed_meanwhile() -> None:
+    missed = Missed()
+    for pos in (1, 2, 3):
+        missed.hold(message(pos))
+    missed.remove(2)
+    missed.remove(9)
+    assert missed.release().last == [message(1), replace(message(2), text=""), message(3)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from zchat.client.commands import past
 from zchat.client.commands.past import Wanted
-from zchat.client.messages import Message
+from zchat.client.messages import Entry, Message
 
 
 class Conversations:
@@ -37,6 +37,17 @@ class Conversations:
             return found[-limit:]
         return [m for m in found if m.pos > (after or 0) and m.time_ms >= (since_ms or 0)][:limit]
 
+    async def entries(
+        self,
+        to: str,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        after: int | None = None,
+        since_ms: int | None = None,
+    ) -> list[Entry]:
+        return [*await self.history(to, limit=limit, before=before, after=after, since_ms=since_ms)]
+
 
 def message(to: str, pos: int, prev: int) -> Message:
     """The time rises with every fourth position."""
@@ -56,8 +67,8 @@ def small_pages() -> Iterator[None]:
         yield
 
 
-def merged(rooms: Sequence[int], *wanted: Wanted) -> list[Message]:
-    async def read() -> list[Message]:
+def merged(rooms: Sequence[int], *wanted: Wanted) -> list[Entry]:
+    async def read() -> list[Entry]:
         return [one async for one in past.merged(Conversations(rooms), wanted)]
 
     return asyncio.run(read())

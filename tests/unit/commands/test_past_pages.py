@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zchat.client.commands import past
-from zchat.client.commands.past import Wanted, messages
-from zchat.client.messages import Message
+from zchat.client.commands.past import Wanted, entries
+from zchat.client.messages import Act, Entry, MemberJoined, Message
 
 PAGE = 4
 
@@ -46,6 +46,17 @@ class Conversation:
         found = self.within(before, after, since_ms)
         return found[-limit:] if after is None and since_ms is None else found[:limit]
 
+    async def entries(
+        self,
+        to: str,
+        *,
+        limit: int = 50,
+        before: int | None = None,
+        after: int | None = None,
+        since_ms: int | None = None,
+    ) -> list[Entry]:
+        raise AssertionError
+
     def within(self, before: int | None, after: int | None, since_ms: int | None) -> list[Message]:
         return [
             one
@@ -58,7 +69,7 @@ class Conversation:
 
 def printed(conversation: Conversation, wanted: Wanted) -> list[int]:
     async def read() -> list[int]:
-        return [one.pos async for one in messages(conversation, wanted)]
+        return [one.pos async for one in entries(conversation, wanted)]
 
     return asyncio.run(read())
 
@@ -131,9 +142,29 @@ def test_it_prints_while_it_reads() -> None:
 
     async def first(wanted: int) -> None:
         numbers = counting(1)
-        async for one in messages(Endless([]), Wanted("#r", None, None, 0, None, None)):
+        async for one in entries(Endless([]), Wanted("#r", None, None, 0, None, None)):
             assert one.pos == next(numbers)
             if one.pos == wanted:
                 break
 
     asyncio.run(first(1000))
+
+
+class Eventful(Conversation):
+    """With all that happened, of which the messages are a part."""
+
+    async def history(self, to: str, **which: Any) -> list[Message]:
+        raise AssertionError
+
+    async def entries(self, to: str, **which: Any) -> list[Entry]:
+        return [
+            MemberJoined(1, 0, 0, "r", "Bob", True),
+            Message(2, 1, 0, "ann", "#r", "message", "k", "", "#r"),
+            Act(3, 2, 0, "#r", "bob", "muted", "r", "ann", 0, "", ""),
+        ]
+
+
+def test_what_else_happened() -> None:
+    everything = Wanted("#r", most=3, events=True)
+    assert printed(Eventful([]), everything) == [1, 2, 3]
+    assert printed(Eventful([]), everything._replace(sender="bob", most=5, after=0)) == [1, 3]

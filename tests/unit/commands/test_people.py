@@ -1,13 +1,14 @@
 """Lists of people and rooms (zchat/client/commands/people.py)."""
 
 from zchat.client.commands.people import (
-    away_text,
+    gone_text,
     numbered_text,
     people_text,
+    profile_text,
     starred_rooms_text,
-    whois_text,
 )
-from zchat.common.wire import Person, Room
+from zchat.common.keys import draw, fingerprint
+from zchat.common.wire import OPERATOR, Person, Profile, Room
 
 
 def test_numbers() -> None:
@@ -27,28 +28,62 @@ def test_many_numbers_stand_side_by_side() -> None:
 
 
 def test_who_is_here() -> None:
-    people = [Person("ann", True), Person("bob", False), Person("carl\x1b", True)]
-    assert people_text(people, "ann") == "Here: ann (you), carl\\x1b\nAway: bob\n"
+    people = [
+        Person("ann", True, True),
+        Person("bob", False, True),
+        Person("carl\x1b", True),
+        Person("dave", True, True),
+    ]
+    assert people_text(people, "ann") == (
+        "Here: ann (you, away), carl\\x1b, dave (away)\nNot here: bob (away)\n"
+    )
     assert people_text([Person("ann", True)], "ann") == "Here: ann (you)\n"
 
 
-def test_of_many_who_are_away_the_first_are_named() -> None:
-    assert away_text([]) == ""
-    text = away_text([f"n{number}" for number in range(100)])
-    assert text.startswith("Away: n0, n1, ")
+def test_of_many_who_are_not_here_the_first_are_named() -> None:
+    assert gone_text([]) == ""
+    text = gone_text([f"n{number}" for number in range(100)])
+    assert text.startswith("Not here: n0, n1, ")
     assert text.endswith("n39 and 60 more\n")
 
 
-def test_whois() -> None:
-    assert whois_text(Person("bob", True), ["kitchen", "general"], "ann") == (
-        "bob is registered, and here now. You are both in #general, #kitchen\n"
+KEY = draw().public
+MINUTE = 60_000
+
+
+def test_all_that_is_known_about_somebody() -> None:
+    rooms = ["general", "kitchen"]
+    bob = Profile(1, 1, "bob", [KEY], 0, 0, 2, True, "at lunch\x1b", 61 * MINUTE, OPERATOR, "", rooms, [])
+    assert profile_text(bob, "ann") == (
+        "nick          bob\n"
+        "role          administrator of the broker\n"
+        f"fingerprint   {fingerprint(KEY)}\n"
+        "registered    1970-01-01 00:00\n"
+        "here          in 2 sessions, idle for 61 min\n"
+        "away          at lunch\\x1b\n"
+        "common rooms  #general, #kitchen\n"
     )
-    assert whois_text(Person("bob", False), [], "ann") == (
-        "bob is registered, and away; what you write to them waits for them. You have no room in common\n"
+
+
+def test_who_is_not_here_and_has_no_key() -> None:
+    bot = Profile(1, 1, "bot", [], 0, MINUTE, 0, False, "", 0, 0, "ann", [], [])
+    assert profile_text(bot, "ann") == (
+        "nick          bot\n"
+        "bot of        ann\n"
+        "fingerprint   no key\n"
+        "registered    1970-01-01 00:00\n"
+        "last seen     1970-01-01 00:01\n"
+        "common rooms  none\n"
     )
-    assert whois_text(Person("ann", True), ["general"], "ann") == (
-        "ann is registered, and here now. That is you, in #general\n"
-    )
+
+
+def test_oneself() -> None:
+    ann = Profile(1, 1, "ann", [KEY, KEY], 0, 0, 1, True, "", MINUTE - 1, 0, "", ["general"], ["bob", "eve"])
+    lines = profile_text(ann, "ann").splitlines()
+    assert lines[1:3] == [f"fingerprint   {fingerprint(KEY)}"] * 2
+    assert lines[4:] == [
+        "here          in 1 session", "rooms         #general", "ignores       bob, eve"
+    ]  # fmt: skip
 
 
 def test_rooms() -> None:

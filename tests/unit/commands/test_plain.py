@@ -16,7 +16,7 @@ from zchat.client.commands.chat import Chat
 from zchat.client.commands.plain import Plain
 from zchat.client.messages import CaughtUp, Message, Sent, Update
 from zchat.common.links import parse
-from zchat.common.wire import Person
+from zchat.common.wire import Person, Profile
 
 
 class Client:
@@ -33,6 +33,9 @@ class Client:
 
     async def users(self) -> list[Person]:
         return [Person("ann", True)]
+
+    async def whois(self, nick: str | None = None) -> Profile:
+        return Profile(1, 1, "ann", [], 0, 0, 1, True, "", 0, 0, "", [], [])
 
     async def post(self, to: str, text: str) -> "asyncio.Future[Sent]":
         sent: asyncio.Future[Sent] = asyncio.get_running_loop().create_future()

@@ -12,13 +12,17 @@ def test_rooms_stand_below_each_other() -> None:
         Room("general", "", 12),
         Room("k", "a\nb\x1b[2J", 3),
         Room("厨房", "lunch", 100),
-        Room("büro", "x", 0),
+        Room("büro", "x", 0, False, True),
+        Room("ops+7", "", 2, True),
+        Room("all", "y", 2, True, True),
     ]
     assert formats.rooms_text(rooms) == (
         "#general   12\n"
         "#k          3  a\\x0ab\\x1b[2J\n"
         "#厨房     100  lunch\n"
-        "#büro       0  x\n"
+        "#büro       0  (announce) x\n"
+        "#ops+7      2  (private)\n"
+        "#all        2  (private, announce) y\n"
     )  # fmt: skip
 
 
@@ -31,6 +35,8 @@ def test_json() -> None:
         "name": "k",
         "topic": "lunch",
         "members": 3,
+        "private": False,
+        "announce": False,
     }
     assert json.loads(formats.change_json("k", 7)) == {"room": "k", "pos": 7}
     assert json.loads(formats.topic_json("k", "a\x1b\u202e")) == {"room": "k", "topic": "a\x1b\u202e"}
@@ -48,7 +54,7 @@ def test_a_round_trip() -> None:
 
 def test_a_message_with_its_day() -> None:
     message = Message(7, 5, 1_795_500_000_042, "ann", "#general", "message", "~1.2", "one\ntwo", "#general")
-    first, second = formats.dated_text(message).splitlines()
+    first, second = formats.dated(message.time_ms, formats.message_text(message)).splitlines()
     assert first[10:] == " " + formats.message_text(message).splitlines()[0]
     assert first.startswith("2026-11-2")
     assert second == "      two"

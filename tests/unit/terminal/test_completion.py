@@ -2,7 +2,7 @@
 
 import pytest
 
-from zchat.client.commands.typed import COMMANDS
+from zchat.client.commands.slash import COMMANDS
 from zchat.client.terminal.completion import candidates
 
 NICKS = ["bob", "Bobine", "carl"]
@@ -24,6 +24,11 @@ ROOMS = ["kitchen", "general", "garage"]
         ("/join g", 6, ["garage", "general"]),
         ("/join #k", 6, ["#kitchen"]),
         ("/leave ", 7, ["general"]),
+        ("/kick bo", 6, ["bob ", "Bobine "]),
+        ("/ignore c", 8, ["carl "]),
+        ("/role carl ", 11, ["none", "voice", "operator", "owner"]),
+        ("/role carl o", 11, ["operator", "owner"]),
+        ("/mode ", 6, ["announce", "open"]),
         ("/msg bob se", 9, []),
         ("bo", 0, ["bob: ", "Bobine: "]),
         ("thanks bo", 7, ["bob ", "Bobine "]),

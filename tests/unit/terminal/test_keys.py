@@ -67,8 +67,8 @@ def test_a_paste_keeps_its_lines_and_is_no_larger_than_a_message() -> None:
 
 
 def test_the_keys_are_those_of_the_page() -> None:
-    bound = {binding.keys for binding in keys.keys_of(Buffer(), Wanted()).bindings}
+    bound = {binding.keys for binding in keys.keys_of(Buffer(), Wanted(), lambda: None).bindings}
     assert bound == {
         (Keys.Enter,), (Keys.Escape, Keys.Enter), (Keys.Tab,), (Keys.BackTab,), (Keys.ControlC,),
-        (Keys.ControlD,), (Keys.ControlZ,), (Keys.BracketedPaste,),
+        (Keys.ControlD,), (Keys.ControlZ,), (Keys.ControlL,), (Keys.BracketedPaste,),
     }  # fmt: skip

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit.utils import get_cwidth
 
-from zchat.client.commands.formats import message_text, notice_text
-from zchat.client.messages import Came, MemberJoined, Message, TopicChanged
+from zchat.client.commands.formats import message_text
+from zchat.client.commands.notices import notice_text
+from zchat.client.messages import Act, Came, MemberJoined, Message, TopicChanged
 from zchat.client.terminal import styled
 from zchat.client.terminal.styled import Fragments, wrapped
 
@@ -19,7 +20,9 @@ def text_of(fragments: Fragments) -> str:
     return "".join(fragment[1] for fragment in fragments)
 
 
-@pytest.mark.parametrize("text", ["hi", "one\n  two\n\nthree", "\x1b[2J\u202e\r\t{}<b>%s", "世界 e\u0301"])
+@pytest.mark.parametrize(
+    "text", ["", "hi", "one\n  two\n\nthree", "\x1b[2J\u202e\r\t{}<b>%s", "世界 e\u0301"]
+)
 @pytest.mark.parametrize("to", ["#general", "@ann"])
 def test_the_text_is_that_of_plain_lines(text: str, to: str) -> None:
     assert text_of(styled.message(message(text, to), "ann", 200)) == message_text(message(text, to))
@@ -31,10 +34,11 @@ def test_the_text_is_that_of_plain_lines(text: str, to: str) -> None:
         Came("b\x1bob"),
         MemberJoined(1, 0, 0, "general", "bob", True),
         TopicChanged(1, 0, 0, "r", "bob", "a\nb"),
+        Act(1, 0, 0, "#r", "bob", "muted", "r", "ann", 0, "", "a\x1b"),
     ],
 )
-def test_so_it_is_with_news(notice: Came | MemberJoined | TopicChanged) -> None:
-    assert text_of(styled.news(notice, 200)) == notice_text(notice)
+def test_so_it_is_with_news(notice: Act | Came | MemberJoined | TopicChanged) -> None:
+    assert text_of(styled.news(notice, "ann", 200)) == notice_text(notice, "ann")
 
 
 def test_rooms_and_private_messages_and_ones_own_are_told_apart() -> None:

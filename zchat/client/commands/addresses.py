@@ -1,14 +1,9 @@
 """What TO means: a room by its name, with or without a mark, or a person behind an @."""
 
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from zchat.common import names
 from zchat.common.errors import ConfigurationError, Refused
-
-if TYPE_CHECKING:
-    from zchat.client.messages import Message
 
 
 def address(typed: str) -> str:
@@ -37,25 +32,3 @@ def quoted(argument: str) -> str:
     import shlex
 
     return shlex.quote(argument)
-
-
-class Chosen:
-    """The conversations that somebody named, by their addresses; with none named, all."""
-
-    def __init__(self, addresses: Iterable[str]) -> None:
-        self.addresses = list(dict.fromkeys(addresses))
-        self.rooms = [one[1:] for one in self.addresses if one.startswith("#")]
-        self._people = {names.folded(one[1:]) for one in self.addresses if one.startswith("@")}
-
-    def holds_room(self, room: str) -> bool:
-        """Whether the room is one of them."""
-        return not self.addresses or room in self.rooms
-
-    def holds(self, message: "Message", nick: str) -> bool:
-        """Whether the message is of one of them; `nick` is the reader's own."""
-        if not self.addresses:
-            return True
-        if message.to.startswith("#"):
-            return message.to[1:] in self.rooms
-        partner = message.to[1:] if message.sender == nick else message.sender
-        return names.folded(partner) in self._people

@@ -117,10 +117,10 @@ async def _chat(
                 await chat.join(room)
             await front.run(chat, timeout)
     except asyncio.CancelledError:
-        lost = None if chat is None else await chat.lost()
+        lost = None if chat is None else await chat.posts.lost()
         if isinstance(lost, OutcomeUnknown):
             raise lost from None  # which is worse to know than that it was interrupted
         raise
-    lost = await chat.lost()
+    lost = await chat.posts.lost()
     if lost is not None:
         raise lost

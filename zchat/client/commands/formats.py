@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from unicodedata import category, east_asian_width
 
-from zchat.client.messages import Came, MemberJoined, MemberLeft, Message, Sent, TopicChanged, Went
-from zchat.common.keys import to_base32
+from zchat.client.messages import Message, Sent
+from zchat.common.keys import fingerprint, to_base32
 from zchat.common.links import authority
 from zchat.common.text import json_safe, one_line, shown
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from zchat.client.exports import ExportedKey
     from zchat.client.verdicts import Step
     from zchat.common.links import Link
-    from zchat.common.wire import Person, Room
+    from zchat.common.wire import Person, Profile, Room
 
-Notice = Came | Went | MemberJoined | MemberLeft | TopicChanged
-
+ROLES = ("none", "voice", "operator", "owner")  # by their numbers; at the broker operators administer it
+REMOVED = "[removed]"  # in place of a text that was removed
 _INDENT = " " * 6  # below the first line's name: no text can begin a line as a message does
 
 
@@ -29,13 +29,13 @@ def message_text(message: Message) -> str:
     sender, to = one_line(message.sender), one_line(message.to)
     clock = time.strftime("%H:%M", time.localtime(message.time_ms / 1000))
     where = f"{to} <{sender}>" if to.startswith("#") else f"@{sender} -> {to}"
-    text = shown(message.text).replace("\n", "\n" + _INDENT)
+    text = shown(message.text or REMOVED).replace("\n", "\n" + _INDENT)
     return f"{clock} {where} {text}\n"
 
 
 def message_json(message: Message) -> str:
-    """A message as a line of JSON; every key is always there."""
-    return _entry(
+    """A message as a line of JSON; every key is always there. The text of one that was removed is empty."""
+    return entry_line(
         message.pos,
         message.prev,
         message.time_ms,
@@ -47,38 +47,6 @@ def message_json(message: Message) -> str:
     )
 
 
-def notice_json(notice: Notice) -> str:
-    """The same keys for what is no message; null where there is nothing to say."""
-    match notice:
-        case Came() | Went():
-            kind = "here" if isinstance(notice, Came) else "gone"
-            return _entry(None, None, None, notice.nick, None, kind, None, None)
-        case MemberJoined():
-            kind, text = "joined", None
-        case MemberLeft():
-            kind, text = "left", None
-        case TopicChanged():
-            kind, text = "topic", notice.topic
-    to = f"#{notice.room}"
-    return _entry(notice.pos, notice.prev, notice.time_ms, notice.nick, to, kind, None, text)
-
-
-def notice_text(notice: Notice) -> str:
-    """Who came and went, joined and left, or changed a topic: a line that begins with a star."""
-    nick = one_line(notice.nick)
-    match notice:
-        case Came():
-            return f"* {nick} is here\n"
-        case Went():
-            return f"* {nick} has gone\n"
-        case MemberJoined():
-            return f"* {nick} {'made' if notice.created else 'joined'} #{one_line(notice.room)}\n"
-        case MemberLeft():
-            return f"* {nick} left #{one_line(notice.room)}\n"
-        case TopicChanged():
-            return f"* {nick} set the topic of #{one_line(notice.room)}: {one_line(notice.topic)}\n"
-
-
 def sent_json(sent: Sent) -> str:
     """What became of a message that was sent, as a line of JSON."""
     time = rfc3339(sent.time_ms)
@@ -86,13 +54,52 @@ def sent_json(sent: Sent) -> str:
 
 
 def person_text(person: "Person") -> str:
-    """A registered nick, with a star in front of who is here."""
-    return f"{'*' if person.present else ' '} {one_line(person.nick)}\n"
+    """A registered nick, with a star in front of who is here, and behind it what else is to be known."""
+    said = [word for word, holds in (("away", person.away), ("administrator", person.role)) if holds]
+    behind = f" ({', '.join(said)})" if said else ""
+    return f"{'*' if person.present else ' '} {one_line(person.nick)}{behind}\n"
 
 
 def person_json(person: "Person") -> str:
-    """A registered nick as a line of JSON."""
-    return _line({"nick": person.nick, "present": person.present})
+    """A registered nick as a line of JSON; the role is that at the broker."""
+    return _line(
+        {"nick": person.nick, "present": person.present, "away": person.away, "role": ROLES[person.role]}
+    )
+
+
+def profile_json(profile: "Profile") -> str:
+    """All that is known about somebody as a line of JSON; null for what there is not."""
+    return _line(
+        {
+            "nick": profile.nick,
+            "fingerprints": [fingerprint(key) for key in profile.keys],
+            "since": rfc3339(profile.since_ms),
+            "seen": rfc3339(profile.seen_ms) if profile.seen_ms else None,
+            "present": profile.present,
+            "sessions": profile.sessions,
+            "idle_ms": profile.idle_ms if profile.present else None,
+            "away": profile.away or None,
+            "role": ROLES[profile.role],
+            "maker": profile.maker or None,
+            "rooms": profile.rooms,
+            "ignored": profile.ignored,
+        }
+    )
+
+
+def away_json(text: str, pos: int) -> str:
+    """Why one is away from now on, null: one is not; `pos` is 0 when it was so already."""
+    return _line({"away": text or None, "pos": pos})
+
+
+def ignored_json(nick: str, ignored: bool) -> str:
+    """Whether somebody is ignored."""
+    return _line({"nick": nick, "ignored": ignored})
+
+
+def removed_json(to: str, of: int, pos: int) -> str:
+    """The message whose text was removed, at `of`; `pos` is 0 when it was removed already."""
+    return _line({"to": to, "of": of, "pos": pos})
 
 
 def cursor_text(cursor: "Listed") -> str:
@@ -105,25 +112,39 @@ def cursor_json(cursor: "Listed") -> str:
     return _line({"name": cursor.name, "pos": cursor.pos, "to": list(cursor.to)})
 
 
-def dated_text(message: Message) -> str:
-    """A message as it is printed where days lie between: `message_text` behind the day, in local time."""
-    return time.strftime("%Y-%m-%d ", time.localtime(message.time_ms / 1000)) + message_text(message)
+def dated(time_ms: int, line: str) -> str:
+    """A line as it is printed where days lie between: behind the day, in local time."""
+    return time.strftime("%Y-%m-%d ", time.localtime(time_ms / 1000)) + line
 
 
 def rooms_text(rooms: Sequence["Room"]) -> str:
     """Rooms, a line each: the name, how many members there are, and the topic, below each other."""
-    listed = [(f"#{one_line(room.name)}", f"{room.members}", one_line(room.topic)) for room in rooms]
+    listed = [(f"#{one_line(room.name)}", f"{room.members}", _about(room)) for room in rooms]
     widths = [max((cells(row[column]) for row in listed), default=0) for column in (0, 1)]
     lines = (
-        f"{name}{' ' * (widths[0] - cells(name))}  {members:>{widths[1]}}  {topic}".rstrip()
-        for name, members, topic in listed
+        f"{name}{' ' * (widths[0] - cells(name))}  {members:>{widths[1]}}  {about}".rstrip()
+        for name, members, about in listed
     )
     return "".join(f"{line}\n" for line in lines)
 
 
+def _about(room: "Room") -> str:
+    """What it is like, and the topic."""
+    said = [word for word, holds in (("private", room.private), ("announce", room.announce)) if holds]
+    return " ".join(filter(None, (f"({', '.join(said)})" if said else "", one_line(room.topic))))
+
+
 def room_json(room: "Room") -> str:
     """A room as a line of JSON; the topic is empty when none is set."""
-    return _line({"name": room.name, "topic": room.topic, "members": room.members})
+    return _line(
+        {
+            "name": room.name,
+            "topic": room.topic,
+            "members": room.members,
+            "private": room.private,
+            "announce": room.announce,
+        }
+    )
 
 
 def change_json(room: str, pos: int) -> str:
@@ -199,7 +220,7 @@ def rfc3339(time_ms: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
 
 
-def _entry(
+def entry_line(
     pos: int | None,
     prev: int | None,
     time_ms: int | None,
@@ -209,6 +230,7 @@ def _entry(
     id: str | None,
     text: str | None,
 ) -> str:
+    """The keys that a message and all else that happened has, as a line of JSON."""
     time = None if time_ms is None else rfc3339(time_ms)
     return _line(
         {

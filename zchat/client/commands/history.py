@@ -6,17 +6,20 @@ import click
 
 from zchat.client.commands import completing
 from zchat.client.commands.addresses import address
-from zchat.client.commands.formats import dated_text, message_json
+from zchat.client.commands.formats import dated, message_json, message_text
+from zchat.client.commands.notices import notice_json, notice_text
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
-from zchat.client.commands.past import Wanted, messages
+from zchat.client.commands.past import Wanted, entries
 from zchat.client.commands.running import run
 from zchat.client.commands.times import SINCE
 from zchat.client.identity import Identity
+from zchat.client.messages import Message
 from zchat.common import names
 from zchat.common.errors import ConfigurationError
 
 _LAST: Final = 50
+_JOIN: Final = "zchat join"
 
 
 @click.command()
@@ -34,6 +37,7 @@ _LAST: Final = 50
 @click.option(
     "--from", "sender", metavar="NICK", shell_complete=completing.nick, help="Only those from NICK."
 )
+@click.option("--events", is_flag=True, help="Also who joined and left, new topics, and acts of operators.")
 @click.argument("to", metavar="TO", shell_complete=completing.to)
 def history(
     caller: Caller,
@@ -43,12 +47,14 @@ def history(
     after: int | None,
     since: int | None,
     sender: str | None,
+    events: bool,
     to: str,
 ) -> None:
     """Print what was said in the room or with the person TO, the oldest first.
 
     The last N messages, or with --after or --since the first N from there on. With --from the messages of
     NICK are counted, and those of others are passed over. The position of a message is its `pos` in --json.
+    Whom you ignore is shown as well; a message that was removed is [removed].
 
     \b
     Examples:
@@ -60,15 +66,21 @@ def history(
     nick = None if sender is None else _nick(sender)
     if count is None and after is None and since is None:
         count = _LAST
-    wanted = Wanted(address(to), count, before, after, since, nick)
+    wanted = Wanted(address(to), count, before, after, since, nick, events)
     run(_print(caller.identity(), caller.timeout, wanted, as_json))
 
 
 async def _print(who: Identity, timeout: float | None, wanted: Wanted, as_json: bool) -> None:
     output = Output()
     async with session(who, timeout) as client:
-        async for message in messages(client, wanted):
-            await (output.json(message_json(message)) if as_json else output.text(dated_text(message)))
+        async for entry in entries(client, wanted):
+            if isinstance(entry, Message):
+                line = message_json(entry) if as_json else dated(entry.time_ms, message_text(entry))
+            elif as_json:
+                line = notice_json(entry)
+            else:
+                line = dated(entry.time_ms, notice_text(entry, client.nick, _JOIN))
+            await (output.json(line) if as_json else output.text(line))
 
 
 def _nick(typed: str) -> str:

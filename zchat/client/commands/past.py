@@ -1,12 +1,13 @@
-"""Messages of the past: of one conversation, and of several in the order of their positions."""
+"""What was said, and what happened: of one conversation, and of several in the order of their positions."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from zchat.client.messages import Act, Message
 from zchat.common import names
 
 if TYPE_CHECKING:
-    from zchat.client.messages import Message
+    from zchat.client.messages import Entry
 
 _PAGE: Final = 2000  # messages that are read at once; a page of the wire has about as many of usual length
 
@@ -22,12 +23,23 @@ class Reading(Protocol):
         before: int | None = ...,
         after: int | None = ...,
         since_ms: int | None = ...,
-    ) -> "list[Message]": ...
+    ) -> list[Message]: ...
+
+    async def entries(
+        self,
+        to: str,
+        *,
+        limit: int = ...,
+        before: int | None = ...,
+        after: int | None = ...,
+        since_ms: int | None = ...,
+    ) -> "list[Entry]": ...
 
 
 class Wanted(NamedTuple):
-    """Which messages of a conversation; `sender` is a nick, folded. `most`: no more than that, None: all. The
-    last ones are meant when neither `after` nor `since_ms` is given, and then there has to be a `most`."""
+    """Which messages of a conversation, and with `events` what else happened; `sender` is a nick, folded.
+    `most`: no more than that, None: all. The last ones are meant when neither `after` nor `since_ms` is
+    given, and then there has to be a `most`."""
 
     to: str
     most: int | None = None
@@ -35,54 +47,63 @@ class Wanted(NamedTuple):
     after: int | None = None
     since_ms: int | None = None
     sender: str | None = None
+    events: bool = False
 
     def limit(self, left: int | None) -> int:
         """How many to read at once when so many are still to be found: no more, unless some will not do."""
         return _PAGE if left is None or self.sender is not None else min(left, _PAGE)
 
-    def has(self, message: "Message") -> bool:
-        """Whether the message is from whom it should be."""
-        return self.sender is None or _folded(message.sender) == self.sender
+    def has(self, entry: "Entry") -> bool:
+        """Whether it is from whom it should be."""
+        return self.sender is None or _folded(_who(entry)) == self.sender
+
+    async def page(
+        self, client: Reading, limit: int, before: int | None, after: int | None = None
+    ) -> "Sequence[Entry]":
+        """At most `limit` of them, whoever they are from."""
+        if self.events:
+            return await client.entries(
+                self.to, limit=limit, before=before, after=after, since_ms=self.since_ms
+            )
+        return await client.history(self.to, limit=limit, before=before, after=after, since_ms=self.since_ms)
 
 
-async def messages(client: Reading, wanted: Wanted) -> AsyncIterator["Message"]:
-    """The messages, the oldest first; a few pages of them are held at a time, however many there are."""
+async def entries(client: Reading, wanted: Wanted) -> AsyncIterator["Entry"]:
+    """What is wanted, the oldest first; a few pages of it are held at a time, however much there is."""
     if wanted.most == 0:
         await client.history(wanted.to, limit=1)  # the broker refuses what does not exist
     elif wanted.after is not None or wanted.since_ms is not None:
-        async for message in _from_the_first_on(client, wanted):
-            yield message
+        async for entry in _from_the_first_on(client, wanted):
+            yield entry
     else:
-        async for message in _up_to_the_last(client, wanted):
-            yield message
+        async for entry in _up_to_the_last(client, wanted):
+            yield entry
 
 
-async def _from_the_first_on(client: Reading, wanted: Wanted) -> AsyncIterator["Message"]:
+async def _from_the_first_on(client: Reading, wanted: Wanted) -> AsyncIterator["Entry"]:
     left, after = wanted.most, wanted.after
     while True:
         limit = wanted.limit(left)
-        page = await client.history(
-            wanted.to, limit=limit, before=wanted.before, after=after, since_ms=wanted.since_ms
-        )
-        found = [message for message in page if wanted.has(message)][:left]
-        for message in found:
-            yield message
+        page = await wanted.page(client, limit, wanted.before, after)
+        found = [entry for entry in page if wanted.has(entry)][:left]
+        for entry in found:
+            yield entry
         left = None if left is None else left - len(found)
         if left == 0 or len(page) < limit:
             return
         after = page[-1].pos
 
 
-async def _up_to_the_last(client: Reading, wanted: Wanted) -> AsyncIterator["Message"]:
+async def _up_to_the_last(client: Reading, wanted: Wanted) -> AsyncIterator["Entry"]:
     """Goes back until enough are found. What lies before the last of them is only counted on the way, and
     read again on the way forward."""
     left, before = wanted.most or 0, wanted.before
-    held: list[Message] = []
+    held: list[Entry] = []
     first = 0  # position of the first that was found
     while left:
         limit = wanted.limit(left)
-        page = await client.history(wanted.to, limit=limit, before=before)
-        if found := [message for message in page if wanted.has(message)][-left:]:
+        page = await wanted.page(client, limit, before)
+        if found := [entry for entry in page if wanted.has(entry)][-left:]:
             left, first = left - len(found), found[0].pos
             held = found + held if len(held) < _PAGE else held
         if len(page) < limit:
@@ -90,21 +111,21 @@ async def _up_to_the_last(client: Reading, wanted: Wanted) -> AsyncIterator["Mes
         before = page[0].pos
     if held and first < held[0].pos:
         earlier = wanted._replace(most=None, after=first - 1, before=held[0].pos)
-        async for message in _from_the_first_on(client, earlier):
-            yield message
-    for message in held:
-        yield message
+        async for entry in _from_the_first_on(client, earlier):
+            yield entry
+    for entry in held:
+        yield entry
 
 
-async def merged(client: Reading, wanted: Sequence[Wanted]) -> AsyncIterator["Message"]:
-    """The messages of several conversations, in the order of their positions."""
-    streams = [messages(client, one) for one in wanted]
+async def merged(client: Reading, wanted: Sequence[Wanted]) -> AsyncIterator["Entry"]:
+    """What is wanted of several conversations, in the order of positions."""
+    streams = [entries(client, one) for one in wanted]
     heads = [(await anext(stream, None), stream) for stream in streams]
     waiting = [(head, stream) for head, stream in heads if head is not None]
     while waiting:
         waiting.sort(key=lambda one: one[0].pos)
-        message, stream = waiting.pop(0)
-        yield message
+        entry, stream = waiting.pop(0)
+        yield entry
         following = await anext(stream, None)
         if following is not None:
             waiting.append((following, stream))
@@ -125,3 +146,12 @@ def _folded(nick: str) -> str:
         return names.folded(nick)
     except names.InvalidName:  # another version of Unicode let it in
         return nick
+
+
+def _who(entry: "Entry") -> str:
+    """Who wrote or did it."""
+    match entry:
+        case Message(sender=nick) | Act(actor=nick):
+            return nick
+        case _:
+            return entry.nick

@@ -1,18 +1,21 @@
 """Lists of people and rooms, as the chat shows them."""
 
+import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from zchat.client.commands.formats import cells, rooms_text
+from zchat.common.keys import fingerprint
 from zchat.common.text import one_line
 
 if TYPE_CHECKING:
-    from zchat.common.wire import Person, Room
+    from zchat.common.wire import Person, Profile, Room
 
-_NAMED_MAX = 40  # of those who are away
+_NAMED_MAX = 40  # of those who are not here
 _HERE_MAX = 200
 NUMBERED_MAX = 99
 _COLUMNS = 78  # cells of a terminal of 80
+_IDLE_MS = 60_000  # for less nobody is called idle
 _ROWS_MAX = 10  # one name a line, up to here
 
 
@@ -28,17 +31,18 @@ def numbered_text(nicks: Sequence[str]) -> str:
 def people_text(people: Iterable["Person"], nick: str) -> str:
     """Who is here and who is registered beyond them; `nick` is the reader's own."""
     here: list[str] = []
-    away: list[str] = []
+    gone: list[str] = []
     for person in people:
-        name = one_line(person.nick) + (" (you)" if person.nick == nick else "")
-        (here if person.present else away).append(name)
+        said = [word for word, holds in (("you", person.nick == nick), ("away", person.away)) if holds]
+        name = one_line(person.nick) + (f" ({', '.join(said)})" if said else "")
+        (here if person.present else gone).append(name)
     text = f"Here: {_listed(here, _HERE_MAX)}\n" if here else ""
-    return text + away_text(away)
+    return text + gone_text(gone)
 
 
-def away_text(nicks: Sequence[str]) -> str:
+def gone_text(nicks: Sequence[str]) -> str:
     """Those who are registered and not here; of many only the first."""
-    return f"Away: {_listed(nicks, _NAMED_MAX)}\n" if nicks else ""
+    return f"Not here: {_listed(nicks, _NAMED_MAX)}\n" if nicks else ""
 
 
 def _listed(nicks: Sequence[str], named_max: int) -> str:
@@ -46,14 +50,36 @@ def _listed(nicks: Sequence[str], named_max: int) -> str:
     return f"{', '.join(map(one_line, nicks[:named_max]))}{more}"
 
 
-def whois_text(person: "Person", rooms: Collection[str], nick: str) -> str:
-    """What is known about somebody; both are members of `rooms`, and `nick` is the reader's own."""
-    where = "here now" if person.present else "away; what you write to them waits for them"
-    about = f"{one_line(person.nick)} is registered, and {where}"
-    names = ", ".join(f"#{one_line(room)}" for room in sorted(rooms))
-    if person.nick == nick:
-        return f"{about}. That is you, in {names or 'no room'}\n"
-    return f"{about}. You are both in {names}\n" if names else f"{about}. You have no room in common\n"
+def profile_text(profile: "Profile", nick: str) -> str:
+    """All that is known about somebody, a fact a line; `nick` is the reader's own."""
+    rows = [("nick", profile.nick), ("role", "administrator of the broker" if profile.role else "")]
+    rows += [("bot of", profile.maker)]
+    rows += [("fingerprint", fingerprint(key)) for key in profile.keys] or [("fingerprint", "no key")]
+    rows += [("registered", _minute(profile.since_ms))]
+    if profile.present:
+        idle = f", idle for {_long(profile.idle_ms)}" if profile.idle_ms >= _IDLE_MS else ""
+        rows += [("here", f"in {profile.sessions} session{'s' * (profile.sessions != 1)}{idle}")]
+    else:
+        rows += [("last seen", _minute(profile.seen_ms) if profile.seen_ms else "never")]
+    rows += [("away", profile.away)]
+    rows += [("rooms" if profile.nick == nick else "common rooms", _marked("#", profile.rooms) or "none")]
+    rows += [("ignores", _marked("", profile.ignored))]
+    return "".join(f"{name:<13} {one_line(value)}\n" for name, value in rows if value)
+
+
+def _marked(mark: str, names: Sequence[str]) -> str:
+    return ", ".join(f"{mark}{name}" for name in names)
+
+
+def _minute(time_ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ms / 1000))
+
+
+def _long(ms: int) -> str:
+    minutes = ms // 60_000
+    if minutes < 120:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
 def starred_rooms_text(rooms: Sequence["Room"], joined: Collection[str]) -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from zchat.client.commands.chat import Chat, NotDone
 from zchat.client.commands.echoes import Echoes
-from zchat.client.commands.formats import Notice, message_json, message_text, notice_json, notice_text
+from zchat.client.commands.formats import message_json, message_text
 from zchat.client.commands.incoming import Incoming
 from zchat.client.commands.lines import read_lines, too_large
+from zchat.client.commands.notices import Notice, notice_json, notice_text
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import first_of
 from zchat.client.messages import Message
@@ -43,7 +44,7 @@ class Plain:
     async def run(self, chat: Chat, timeout: float | None) -> None:
         """Until the end of the input, and until what it said is stored or refused."""
         self._nick = chat.client.nick
-        incoming = Incoming(self, self._nick, everything=self._as_json)
+        incoming = Incoming(self, chat, everything=self._as_json)
         if self._is_person:
             await chat.greet()
         await first_of(
@@ -52,8 +53,8 @@ class Plain:
             self._arrive(chat),
             self._output.reader_gone(),
         )
-        if chat.failed is not None and not self._is_person:
-            raise NotDone(chat.failed)  # a program wants to know
+        if chat.posts.failed is not None and not self._is_person:
+            raise NotDone(chat.posts.failed)  # a program wants to know
 
     async def _converse(self, chat: Chat, timeout: float | None) -> None:
         async for line in read_lines():
@@ -66,7 +67,7 @@ class Plain:
                 continue
             if not await chat.enter(text):
                 break
-        await chat.settle(timeout)
+        await chat.posts.settle(timeout)
         with suppress(TimeoutError):
             async with asyncio.timeout(_BACK_S):
                 await self._caught_up.wait()
@@ -88,9 +89,12 @@ class Plain:
     async def show(self, update: Message | Notice) -> None:
         """What came, but not what stands there already because it was typed. Others may write the same."""
         if not isinstance(update, Message):
-            await self._write(notice_json(update) if self._as_json else notice_text(update))
+            await self._write(notice_json(update) if self._as_json else notice_text(update, self._nick))
         elif not (update.sender == self._nick and self._echoes.take(update) and self._is_echoed):
             await self._write(message_json(update) if self._as_json else message_text(update))
+
+    def remove(self, pos: int) -> None:
+        """What is printed stays; that it was removed is a line of its own."""
 
     async def _write(self, line: str) -> None:
         await (self._output.json(line) if self._as_json else self._output.text(line))

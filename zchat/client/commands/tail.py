@@ -1,7 +1,7 @@
 """`zchat tail`: messages as they come, for scripts and for people who only read."""
 
 import asyncio
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -9,32 +9,26 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from zchat.client.commands import completing, past
-from zchat.client.commands.addresses import Chosen, address
-from zchat.client.commands.formats import message_json, message_text, notice_json, notice_text
+from zchat.client.commands.account import Account
+from zchat.client.commands.addresses import address
+from zchat.client.commands.chosen import Chosen
+from zchat.client.commands.formats import message_json, message_text
+from zchat.client.commands.notices import Notice, Told, conversation_of, notice_json, notice_text
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import first_of, run
 from zchat.client.commands.times import SINCE
 from zchat.client.cursorfile import CursorFile, cursor_of
 from zchat.client.identity import Identity
-from zchat.client.messages import (
-    Act,
-    Came,
-    CaughtUp,
-    Message,
-    Redaction,
-    Registration,
-    Status,
-    Update,
-    Went,
-)
-from zchat.common.errors import No, WaitedLongEnough
+from zchat.client.messages import Came, CaughtUp, Entry, Message, Status, Update, Went
+from zchat.common.errors import No, WaitedLongEnough, ZchatError
 from zchat.common.text import say
 
 if TYPE_CHECKING:
     from zchat.client.aio import AsyncClient
 
 _LAST = 10
+_JOIN = "zchat join"
 
 
 class _Wanted(Struct, frozen=True):
@@ -73,7 +67,7 @@ class _Wanted(Struct, frozen=True):
     help="With --count: wait no longer than that, and end with 124.",
 )  # fmt: skip
 @click.option("--no-follow", is_flag=True, help="Print what there is, and end.")
-@click.option("--events", is_flag=True, help="Also who joins, leaves, comes and goes, and new topics.")
+@click.option("--events", is_flag=True, help="Also who joins, leaves, comes and goes, topics and acts.")
 @click.option("--not-mine", is_flag=True, help="Without what you wrote yourself.")
 @click.argument("to", nargs=-1, metavar="[TO]...", shell_complete=completing.to)
 def tail(
@@ -94,7 +88,7 @@ def tail(
     """Print the messages of the rooms and people TO as they come, after the last few of each.
 
     Without TO: of all rooms that you joined, and those sent to you directly (these from now on). Ends when
-    its reader ends, and goes on by itself when the broker was away.
+    its reader ends, and goes on by itself when the broker was away. Passes over whom you ignore.
 
     With --cursor it begins where the last run with that cursor ended, and misses nothing between; a new
     cursor begins now, or where --since or --after say. After a kill the last lines may come again. Printed is
@@ -163,6 +157,8 @@ class _Tail:
         self._output = Output()
         self._left = wanted.count  # lines still to be printed
         self._printed: dict[str, int] = {}  # conversation: the last position
+        self._told = Told()
+        self._account: Account
 
     async def run(self, who: Identity, timeout: float | None) -> None:
         """Until enough is printed, or nothing more is to be. Raises No and WaitedLongEnough when less than
@@ -172,6 +168,8 @@ class _Tail:
         rooms = wanted.chosen.rooms if reads else ()
         quiet = not reads and bool(wanted.chosen.addresses)  # a quiet session does not hear what was joined
         async with session(who, timeout, rooms=rooms, quiet=quiet, state=self._cursor) as client:
+            self._account = Account(client)
+            await self._account.ask()
             await self._within_time(client)
         if self._left:
             raise No(f"there were only {(wanted.count or 0) - self._left} of {wanted.count} messages")
@@ -203,9 +201,12 @@ class _Tail:
         addresses = wanted.chosen.addresses or [f"#{room}" for room in sorted(client.joined)]
         from_the_end = wanted.after is None and wanted.since_ms is None
         most = (_LAST if wanted.last is None else wanted.last) if from_the_end else None
-        each = [past.Wanted(to, most, None, wanted.after, wanted.since_ms) for to in addresses]
-        async for message in past.merged(client, each):
-            await self._print_message(message, client.nick)
+        each = [
+            past.Wanted(to, most, None, wanted.after, wanted.since_ms, None, wanted.events)
+            for to in addresses
+        ]
+        async for entry in past.merged(client, each):
+            await self._print_entry(entry, client.nick)
             if self._left == 0:
                 break
 
@@ -215,21 +216,19 @@ class _Tail:
                 if update.kind == "replaced":
                     self._begin_anew()
                 say(update.text)
+                if update.kind == "back":
+                    with suppress(ZchatError):
+                        await self._account.ask()
             case CaughtUp():
                 pass
-            case Message():
-                if self._is_new(update) and self._wanted.chosen.holds(update, nick):
-                    await self._print_message(update, nick)
             case Came() | Went():
                 if self._wanted.events and not self._wanted.chosen.addresses:
-                    await self._print(notice_json(update) if self._wanted.as_json else notice_text(update))
-            case Act() | Redaction() | Registration():
-                pass
+                    await self._print(self._line(update, nick))
             case _:
-                if self._wanted.events and self._wanted.chosen.holds_room(update.room):
-                    if self._cursor is not None:
-                        self._cursor.prints(update.pos, f"#{update.room}")
-                    await self._print(notice_json(update) if self._wanted.as_json else notice_text(update))
+                conversation = _conversation(update)
+                is_new = update.pos > self._printed.get(conversation, 0)
+                if is_new and self._wanted.chosen.holds(conversation, nick):
+                    await self._print_entry(update, nick)
 
     def _begin_anew(self) -> None:
         """The broker's log was replaced by an older one: positions are given a second time."""
@@ -237,19 +236,27 @@ class _Tail:
         if self._cursor is not None:
             self._cursor.begin_anew()
 
-    def _is_new(self, message: Message) -> bool:
-        return message.pos > self._printed.get(message.conversation, 0)
-
-    async def _print_message(self, message: Message, nick: str) -> None:
-        wanted = self._wanted
-        self._printed[message.conversation] = message.pos
-        if wanted.not_mine and message.sender == nick:
-            return
-        if wanted.since_ms is not None and message.time_ms < wanted.since_ms:
+    async def _print_entry(self, entry: Entry, nick: str) -> None:
+        conversation = _conversation(entry)
+        self._printed[conversation] = entry.pos
+        if not self._is_wanted(entry, nick):
             return
         if self._cursor is not None:
-            self._cursor.prints(message.pos, message.conversation)
-        await self._print(message_json(message) if wanted.as_json else message_text(message))
+            self._cursor.prints(entry.pos, conversation)
+        await self._print(self._line(entry, nick))
+
+    def _is_wanted(self, entry: Entry, nick: str) -> bool:
+        wanted = self._wanted
+        if wanted.since_ms is not None and entry.time_ms < wanted.since_ms:
+            return False
+        if isinstance(entry, Message):
+            return not (self._account.passes_over(entry) or (wanted.not_mine and entry.sender == nick))
+        return wanted.events and (wanted.as_json or self._told.is_new(entry))
+
+    def _line(self, update: Message | Notice, nick: str) -> str:
+        if isinstance(update, Message):
+            return message_json(update) if self._wanted.as_json else message_text(update)
+        return notice_json(update) if self._wanted.as_json else notice_text(update, nick, _JOIN)
 
     async def _print(self, line: str) -> None:
         if self._left == 0:
@@ -257,3 +264,7 @@ class _Tail:
         await (self._output.json(line) if self._wanted.as_json else self._output.text(line))
         if self._left is not None:
             self._left -= 1
+
+
+def _conversation(entry: Entry) -> str:
+    return entry.conversation if isinstance(entry, Message) else conversation_of(entry)

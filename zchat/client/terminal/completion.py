@@ -3,9 +3,14 @@
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from zchat.client.commands.typed import COMMANDS, WORDS
+from zchat.client.commands.formats import ROLES
+from zchat.client.commands.slash import COMMANDS
+from zchat.client.commands.typed import WORDS
 
-_TAKE_NICK = ("/msg", "/whois", "TELL")
+_TAKE_NICK = (
+    "TELL",
+    *(f"/{name}" for name, one in COMMANDS.items() if "NICK" in one.arguments.split(" ")[0]),
+)
 _TAKE_ROOM = ("/join", "/leave")
 
 
@@ -29,6 +34,10 @@ def candidates(text: str, nicks: Iterable[str], rooms: Iterable[str], joined: Co
         if before[0] in _TAKE_ROOM:
             names = joined if before[0] == "/leave" else rooms
             return Candidates(start, _matching(word, sorted(names), "#"))
+    if before[:1] == ["/mode"] and len(before) == 1:
+        return Candidates(start, _matching(word, ("announce", "open")))
+    if before[:1] == ["/role"] and len(before) == 2:
+        return Candidates(start, _matching(word, ROLES))
     if word.startswith("#"):
         return Candidates(start, _matching(word, [f"#{room} " for room in sorted(rooms)]))
     if word.startswith("@"):

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
 
 from zchat.client.commands.chat import Chat
 from zchat.client.commands.echoes import Echoes
-from zchat.client.commands.formats import Notice
 from zchat.client.commands.incoming import Incoming
 from zchat.client.commands.lines import too_large
+from zchat.client.commands.notices import Notice
 from zchat.client.commands.running import first_of
 from zchat.client.messages import Message
 from zchat.client.terminal import styled
+from zchat.client.terminal.above import Print
 from zchat.client.terminal.completion import Candidates, candidates
 from zchat.client.terminal.known import Known
 from zchat.client.terminal.line import Line
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _BACK_S = 1.0  # at the end, for what is stored to come back
 _WAITING_SHOWN = 3
+_REMOVED_MAX = 10_000  # messages whose text is to be seen no more
 
 
 class Terminal:
@@ -41,6 +44,7 @@ class Terminal:
         self._under_way: asyncio.Task[bool] | None = None
         self._leaving = self._has_ended = False
         self._day = styled.today()
+        self._removed: dict[int, None] = {}  # positions, in order
         self._gives_up = asyncio.Event()
 
     def waiting(self, broker: str) -> AbstractAsyncContextManager[None]:
@@ -52,9 +56,9 @@ class Terminal:
         self._chat = chat
         line = self._line = Line(self, self)
         self._known = Known(chat.client, line.redraw)
-        incoming = Incoming(self, chat.client.nick)
+        incoming = Incoming(self, chat)
         await chat.greet()
-        self._prints.flush(line.columns, line.print)  # before there is a line that would have to give way
+        self._prints.flush(line.print)  # before there is a line that would have to give way
         try:
             with redirect_stderr(_Remarks(self.remark)):
                 await first_of(
@@ -62,12 +66,12 @@ class Terminal:
                     self._converse(timeout),
                     incoming.run(chat.client.updates()),
                     self._arrive(),
-                    self._prints.run(lambda: line.columns, line.print),
+                    self._prints.run(line.print),
                 )
         finally:
             self._has_ended = True
             self._known.close()
-            self._prints.flush(line.columns, line.print)
+            self._prints.flush(line.print)
 
     async def _converse(self, timeout: float | None) -> None:
         while (text := await self._typed.get()) is not None:
@@ -85,12 +89,12 @@ class Terminal:
 
     async def _leave(self, timeout: float | None) -> None:
         self._leaving = True
-        if self._chat.unsettled:
+        if self._chat.posts.unsettled:
             self.remark("waiting until all that you wrote is stored; Ctrl-C leaves now")
         await first_of(self._settle(timeout), self._given_up())
 
     async def _settle(self, timeout: float | None) -> None:
-        await self._chat.settle(timeout)
+        await self._chat.posts.settle(timeout)
         with suppress(TimeoutError):
             async with asyncio.timeout(_BACK_S):
                 await self._echoes.come_back()
@@ -115,30 +119,45 @@ class Terminal:
         """What came; waits while there is more to print than a person could read."""
         is_news = self._known.is_news(update)
         self._known.saw(update)
+        nick = self._chat.nick
         if isinstance(update, Message):
-            nick, message = self._chat.client.nick, update
-            if message.sender == nick:
-                self._echoes.take(message)
-            day = styled.day(message)
-            if day != self._day:
-                self._day = day
-                self._prints.add(lambda columns: [("class:day", f"--- {day}\n")])
-            self._prints.add(lambda columns: styled.message(message, nick, columns))
+            self._add_message(update, nick)
         elif is_news:
             news = update
-            self._prints.add(lambda columns: styled.news(news, columns))
+            self._prints.add(Print(lambda columns: styled.news(news, nick, columns)))
         await self._prints.room()
+
+    def _add_message(self, message: Message, nick: str) -> None:
+        if message.sender == nick:
+            self._echoes.take(message)
+        day = styled.day(message)
+        if day != self._day:
+            self._day = day
+            self._prints.add(Print(lambda columns: [("class:day", f"--- {day}\n")]))
+
+        def draw(columns: int) -> Fragments:
+            is_removed = message.pos in self._removed
+            return styled.message(replace(message, text="") if is_removed else message, nick, columns)
+
+        self._prints.add(Print(draw, message.pos))
+
+    def remove(self, pos: int) -> None:
+        """It is replaced where it stands on the screen, or is still to be printed."""
+        self._removed[pos] = None
+        if len(self._removed) > _REMOVED_MAX:
+            del self._removed[next(iter(self._removed))]
+        self._line.print_anew(pos)
 
     async def text(self, text: str) -> None:
         """Lines that were asked for."""
-        self._prints.add(lambda columns: styled.lines(text, columns))
+        self._prints.add(Print(lambda columns: styled.lines(text, columns)))
 
     def remark(self, text: str) -> None:
         """A line about what the user or the client did; after the end it goes to stderr."""
         if self._has_ended:
             say(text)
             return
-        self._prints.add(lambda columns: styled.remark(text, columns))
+        self._prints.add(Print(lambda columns: styled.remark(text, columns)))
 
     def caught_up(self) -> None:
         """Now the user can be asked."""
@@ -179,6 +198,8 @@ class Terminal:
             row += [("class:status", " | "), ("class:away", "the broker is away")]
         elif self._known.here:
             row.append(("class:status", f" | {self._known.here} here"))
+        if chat.account.away:
+            row += [("class:status", " | "), ("class:away", f"you are away: {one_line(chat.account.away)}")]
         topic = self._known.topics.get(chat.to[1:], "") if chat.to.startswith("#") else ""
         if topic:
             row.append(("class:status", f" | {one_line(topic)}"))

@@ -1,6 +1,6 @@
 """What the keys do: the ones beside those of every prompt (Emacs's, as in a shell)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Protocol
 
@@ -34,8 +34,9 @@ class Wanted(Protocol):
         """What the last word of the text before the cursor can become."""
 
 
-def keys_of(buffer: Buffer, wanted: Wanted) -> KeyBindings:
-    """The keys of the line that is typed into `buffer`."""
+def keys_of(buffer: Buffer, wanted: Wanted, changed: Callable[[], None]) -> KeyBindings:
+    """The keys of the line that is typed into `buffer`. `changed` is called before one of them puts something
+    else on the screen."""
     keys = KeyBindings()
     keys.add("enter")(lambda event: _enter(buffer))
     keys.add("escape", "enter")(lambda event: buffer.insert_text("\n"))
@@ -43,7 +44,8 @@ def keys_of(buffer: Buffer, wanted: Wanted) -> KeyBindings:
     keys.add("s-tab")(lambda event: buffer.complete_previous())
     keys.add("c-c")(lambda event: buffer.reset() if buffer.text else wanted.interrupted())
     keys.add("c-d", filter=Condition(lambda: not buffer.text))(lambda event: wanted.left())
-    keys.add("c-z")(lambda event: event.app.suspend_to_background())
+    keys.add("c-z")(lambda event: _change(changed, event.app.suspend_to_background))
+    keys.add("c-l")(lambda event: _change(changed, event.app.renderer.clear))
     keys.add(Keys.BracketedPaste)(lambda event: _paste(buffer, event.data, wanted))
     return keys
 
@@ -51,6 +53,11 @@ def keys_of(buffer: Buffer, wanted: Wanted) -> KeyBindings:
 def _enter(buffer: Buffer) -> None:
     buffer.validate_and_handle()
     buffer.load_history_if_not_yet_loaded()  # else only when it is drawn next
+
+
+def _change(changed: Callable[[], None], how: Callable[[], None]) -> None:
+    changed()
+    how()
 
 
 def _paste(buffer: Buffer, data: str, wanted: Wanted) -> None:

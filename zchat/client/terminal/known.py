@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from zchat.client.commands.formats import Notice
+from zchat.client.commands.notices import Notice
 from zchat.client.messages import Came, MemberJoined, Message, TopicChanged, Went
 from zchat.common.errors import ZchatError
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from prompt_toolkit.application import Application
@@ -17,6 +18,7 @@ from prompt_toolkit.output import ColorDepth, Output, create_output
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.widgets import CompletionsToolbar, SearchToolbar
 
+from zchat.client.terminal.above import Above, Print
 from zchat.client.terminal.keys import Wanted, keys_of
 from zchat.client.terminal.styled import STYLE
 
@@ -44,16 +46,18 @@ class Line:
     def __init__(self, around: Around, wanted: Wanted) -> None:
         self._around, self._wanted = around, wanted
         self.buffer = Buffer(accept_handler=self._accept)
+        self._seen = Above()
         self._app: Application[None] = Application(
             Layout(self._rows()),
             style=STYLE,
-            key_bindings=keys_of(self.buffer, wanted),
+            key_bindings=keys_of(self.buffer, wanted, self._seen.forget),
             output=_output(),
             input=create_input(sys.stdin),
             color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
             erase_when_done=True,
             min_redraw_interval=_REDRAWS_S,
             before_render=self._shrink,
+            after_render=self._drawn,
         )
 
     async def run(self) -> None:
@@ -68,21 +72,36 @@ class Line:
         finally:
             loop.set_exception_handler(handler_before)
 
-    def print(self, fragments: Fragments) -> None:
+    def print(self, prints: Sequence[Print]) -> None:
         """Print above the line, which is drawn anew."""
         if self._app.is_running:
             self._app.renderer.erase()
+        fragments: Fragments = []
+        size = self._app.output.get_size()
+        self._seen.has_size(size.columns, size.rows)
+        for one in prints:
+            drawn = one.draw(size.columns)
+            self._seen.add(one, "".join(fragment[1] for fragment in drawn))
+            fragments += drawn
         self._app.print_text(fragments)
         self.redraw()
+
+    def print_anew(self, pos: int) -> None:
+        """Print a message anew in its place, if it is still on the screen, and all that stands below it."""
+        if not self._app.is_running:
+            return
+        size = self._app.output.get_size()
+        self._seen.has_size(size.columns, size.rows)
+        rows, prints = self._seen.take_from(pos)
+        if rows:
+            self._app.renderer.erase()
+            self._app.output.cursor_up(rows)
+            self._app.output.erase_down()
+            self.print(prints)
 
     def redraw(self) -> None:
         """What stands around it is something else now."""
         self._app.invalidate()
-
-    @property
-    def columns(self) -> int:
-        """How many cells of the terminal are in a row."""
-        return self._app.output.get_size().columns
 
     def _accept(self, buffer: Buffer) -> bool:
         self._wanted.entered(buffer.text)
@@ -103,6 +122,12 @@ class Line:
             wanted = app.layout.container.preferred_height(size.columns, size.rows).preferred
             if last.height > min(wanted, size.rows):
                 app.renderer.erase()
+
+    def _drawn(self, app: Application[None]) -> None:
+        screen, size = app.renderer.last_rendered_screen, app.output.get_size()
+        if screen is not None:
+            self._seen.has_size(size.columns, size.rows)
+            self._seen.drawn(screen.height)
 
     def _rows(self) -> HSplit:
         search = SearchToolbar()

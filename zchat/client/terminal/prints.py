@@ -2,16 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
+from zchat.client.terminal.above import Print
 
 _TOGETHER = 200
 _WAITING_MAX = 1_000
 _PAUSE_S = 0.01
-
-Print = Callable[[int], Fragments]
-"""Given the columns of the terminal, what is to be seen."""
 
 
 class Prints:
@@ -33,23 +30,21 @@ class Prints:
             self._has_room.clear()
             await self._has_room.wait()
 
-    async def run(self, columns: Callable[[], int], print: Callable[[Fragments], None]) -> None:
+    async def run(self, print: Callable[[Sequence[Print]], None]) -> None:
         """Print them as they come."""
         while True:
             await self._is_there.wait()
-            print(self._take(columns()))
+            print(self._take())
             await asyncio.sleep(_PAUSE_S)
 
-    def flush(self, columns: int, print: Callable[[Fragments], None]) -> None:
+    def flush(self, print: Callable[[Sequence[Print]], None]) -> None:
         """Print all that wait."""
         while self._waiting:
-            print(self._take(columns))
+            print(self._take())
 
-    def _take(self, columns: int) -> Fragments:
-        fragments: Fragments = []
-        for _ in range(min(_TOGETHER, len(self._waiting))):
-            fragments += self._waiting.popleft()(columns)
+    def _take(self) -> list[Print]:
+        prints = [self._waiting.popleft() for _ in range(min(_TOGETHER, len(self._waiting)))]
         if not self._waiting:
             self._is_there.clear()
         self._has_room.set()
-        return fragments
+        return prints

@@ -9,8 +9,9 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import get_cwidth
 
-from zchat.client.commands.formats import Notice, notice_text
-from zchat.client.messages import Came, Message, Went
+from zchat.client.commands.formats import REMOVED
+from zchat.client.commands.notices import Notice, notice_text
+from zchat.client.messages import Act, Came, Message, Went
 from zchat.common.text import one_line, shown
 
 INDENT = 6  # of what goes on below the first line of a message, as in plain lines
@@ -27,6 +28,7 @@ STYLE = Style.from_dict(
         "mention": "bold",
         **{f"nick{number}": colour for number, colour in enumerate(_NICK_COLOURS)},
         "news": "dim",
+        "removed": "dim italic",
         "day": "dim",
         "remark": "ansiyellow",
         "waiting": "dim italic",
@@ -54,14 +56,18 @@ def message(shown_message: Message, nick: str, columns: int) -> Fragments:
     head.append(("", " "))
     offset = sum(get_cwidth(piece[1]) for piece in head)
     style = "class:mention" if sender != nick and _names(shown_message.text, nick) else ""
-    head.append((style, wrapped(shown(shown_message.text), offset, columns) + "\n"))
+    if shown_message.redacted:
+        style = "class:removed"
+    head.append((style, wrapped(shown(shown_message.text or REMOVED), offset, columns) + "\n"))
     return head
 
 
-def news(notice: Notice, columns: int) -> Fragments:
-    """Who came and went, joined and left, or changed a topic."""
+def news(notice: Notice, nick: str, columns: int) -> Fragments:
+    """What happened beside messages. `nick` is the reader's own."""
     style = "class:news" if isinstance(notice, Came | Went) else ""
-    return [(style, wrapped(notice_text(notice).rstrip("\n"), 0, columns, _STAR) + "\n")]
+    if isinstance(notice, Act) and notice.subject == nick:
+        style = "class:mention"
+    return [(style, wrapped(notice_text(notice, nick).rstrip("\n"), 0, columns, _STAR) + "\n")]
 
 
 def lines(text: str, columns: int) -> Fragments:
