@@ -16,6 +16,8 @@ from zchat.client.identity import Identity
 
 
 class Client:
+    held_s = 0.0
+
     async def send(self, *_, **__):
         print("sending", flush=True)
         await asyncio.Event().wait()
