@@ -239,9 +239,7 @@ class Core:
     def _welcome(self, welcome: wire.Welcome, now_ms: int) -> list[Effect]:
         if not self._session.welcomed(welcome, now_ms):
             return []
-        self._invite = (
-            ""  # it let us in; shown again, it would also let us into a room that we were put out of
-        )
+        self._invite = ""  # shown again it would also bring us back where we were put out
         if self._reception.is_ahead_of(welcome):
             return self._replaced(welcome, now_ms)
         effects: list[Effect] = [Greet(welcome)]
