@@ -1,4 +1,7 @@
-"""Who the caller is and which broker is meant: link, nick and key, from options, environment and files."""
+"""Who the caller is and which broker is meant: link, nick and key, from options, environment and files.
+
+Longer than other files: which of many sources counts is one order, to be read from its beginning to its end.
+"""
 
 import contextlib
 import os

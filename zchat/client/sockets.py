@@ -1,4 +1,7 @@
-"""The client's ZeroMQ sockets on an asyncio loop: requests and answers, the subscriber, and the monitor."""
+"""The client's ZeroMQ sockets on an asyncio loop: requests and answers, the subscriber, and the monitor.
+
+Longer than other files: three sockets share one loop, and when each is looked at depends on the others.
+"""
 
 import asyncio
 import struct

@@ -1,4 +1,8 @@
-"""The reading side of a session: what is followed, lists of heads, pages, and what is told to the user."""
+"""The reading side of a session: what is followed, lists of heads, pages, and what is told to the user.
+
+Longer than other files: every answer about reading comes here, and which of the parts it is for, and what the
+others have to do then, is decided in one place.
+"""
 
 from collections.abc import Iterator
 from typing import Final
