@@ -18,7 +18,7 @@ from zchat.client.verdicts import Step
 from zchat.common.codes import Refusal
 from zchat.common.errors import ZchatError
 from zchat.common.links import Link
-from zchat.common.wire import Person, Room
+from zchat.common.wire import Person, Profile, Room
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
 LINK = Link("127.0.0.1", 9242, "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")
@@ -31,10 +31,16 @@ JSON_OF = {
     "send": formats.sent_json(Sent(1, 0, "k", False)),
     "tail": notices.notice_json(Came("ann")),
     "history": formats.message_json(Message(2, 1, 0, "ann", "#general", "message", "k", "", "#general")),
+    "redact": formats.removed_json("#general", 1, 2),
     "cursor list": formats.cursor_json(Listed("k", (), 1)),
     "cursor set": formats.cursor_json(Listed("k", (), 1)),
     "cursor delete": formats.cursor_json(Listed("k", (), 1)),
     "users": formats.person_json(Person("ann", True)),
+    "whois": formats.profile_json(Profile(1, 1, "ann", [], 0, 0, 0, True, "", 0, 0, "", [], [])),
+    "away": formats.away_json("lunch", 1),
+    "ignore list": formats.ignored_json("bob", True),
+    "ignore add": formats.ignored_json("bob", True),
+    "ignore remove": formats.ignored_json("bob", False),
     "rooms": formats.room_json(Room("general", "", 1)),
     "join": formats.change_json("kitchen", 1),
     "leave": formats.change_json("kitchen", 1),

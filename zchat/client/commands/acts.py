@@ -1,4 +1,4 @@
-"""What `join`, `leave` and `topic` have in common: a room, and a change that the broker says is on disk."""
+"""What `join`, `leave`, `away` and others have in common: a change that the broker says is on disk."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -17,26 +17,29 @@ from zchat.common.errors import ConfigurationError, OutcomeUnknown
 if TYPE_CHECKING:
     from zchat.client.aio import AsyncClient
 
+Change = Callable[["AsyncClient"], Awaitable[int]]
+
 
 def room_argument(command: Callable[..., None]) -> Callable[..., None]:
     """ROOM, with its mark or without; the function gets it as `room`, in the form that is stored."""
     return click.argument("room", metavar="ROOM", callback=_room, shell_complete=completing.room)(command)
 
 
-def act(caller: Caller, room: str, change: Callable[["AsyncClient"], Awaitable[int]], as_json: bool) -> None:
+def act(caller: Caller, room: str, change: Change, as_json: bool) -> None:
     """Have the broker change something about a room; `change` asks for it and returns the position.
 
     Raises what the session and the change do; OutcomeUnknown says that it can be repeated.
     """
-    run(_act(caller.identity(), caller.timeout, room, change, as_json))
+    do(caller, change, as_json, lambda pos: change_json(room, pos))
 
 
-async def _act(
-    who: Identity,
-    timeout: float | None,
-    room: str,
-    change: Callable[["AsyncClient"], Awaitable[int]],
-    as_json: bool,
+def do(caller: Caller, change: Change, as_json: bool, line: Callable[[int], str]) -> None:
+    """The same about anything; of the position `line` makes the JSON."""
+    run(_do(caller.identity(), caller.timeout, change, line if as_json else None))
+
+
+async def _do(
+    who: Identity, timeout: float | None, change: Change, line: Callable[[int], str] | None
 ) -> None:
     output = Output()
     async with session(who, timeout) as client:
@@ -47,8 +50,8 @@ async def _act(
                 "the broker gave no answer in time: nobody knows whether it was done. Repeating it is safe",
                 None,
             ) from None
-    if as_json:
-        await output.json(change_json(room, pos))
+    if line is not None:
+        await output.json(line(pos))
 
 
 def _room(_context: click.Context, _parameter: click.Parameter, typed: str) -> str:

@@ -214,6 +214,11 @@ def path_json(path: str) -> str:
     return _line({"path": path})
 
 
+def minute(time_ms: int) -> str:
+    """Day and time of day in the local time zone, for people."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ms / 1000))
+
+
 def rfc3339(time_ms: int) -> str:
     """A time of the log in UTC, with milliseconds."""
     seconds, milliseconds = divmod(time_ms, 1000)

@@ -6,7 +6,7 @@ import click
 
 from zchat.client.commands import completing
 from zchat.client.commands.addresses import address
-from zchat.client.commands.formats import dated, message_json, message_text
+from zchat.client.commands.formats import dated, message_json, message_text, minute
 from zchat.client.commands.notices import notice_json, notice_text
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
@@ -79,7 +79,7 @@ async def _print(who: Identity, timeout: float | None, wanted: Wanted, as_json: 
             elif as_json:
                 line = notice_json(entry)
             else:
-                line = dated(entry.time_ms, notice_text(entry, client.nick, _JOIN))
+                line = f"{minute(entry.time_ms)} {notice_text(entry, client.nick, _JOIN)}"
             await (output.json(line) if as_json else output.text(line))
 
 

@@ -1,8 +1,6 @@
 """What happened beside messages, as it looks: a line with a star for people, an object for programs."""
 
-import time
-
-from zchat.client.commands.formats import entry_line, rfc3339
+from zchat.client.commands.formats import entry_line, minute, rfc3339
 from zchat.client.messages import (
     Act,
     Came,
@@ -129,7 +127,7 @@ def _act(act: Act, nick: str, join: str) -> str:
     room = f"#{one_line(act.room)}"
     place = room if act.room else "the broker"
     where = f"in {room}" if act.room else "everywhere"
-    until = f" until {_minute(act.until_ms)}" if 0 < act.until_ms < FOR_EVER else ""
+    until = f" until {minute(act.until_ms)}" if 0 < act.until_ms < FOR_EVER else ""
     match act.act:
         case "kicked":
             return (
@@ -189,7 +187,3 @@ def _whose(what: str, whom: str) -> str:
 def _who(actor: str) -> str:
     """Who acted: the account that runs the broker, and the broker itself, have no nick."""
     return "the broker" if actor == ACCOUNT else one_line(actor)
-
-
-def _minute(time_ms: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ms / 1000))

@@ -1,10 +1,9 @@
 """Lists of people and rooms, as the chat shows them."""
 
-import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from zchat.client.commands.formats import cells, rooms_text
+from zchat.client.commands.formats import cells, minute, rooms_text
 from zchat.common.keys import fingerprint
 from zchat.common.text import one_line
 
@@ -55,12 +54,12 @@ def profile_text(profile: "Profile", nick: str) -> str:
     rows = [("nick", profile.nick), ("role", "administrator of the broker" if profile.role else "")]
     rows += [("bot of", profile.maker)]
     rows += [("fingerprint", fingerprint(key)) for key in profile.keys] or [("fingerprint", "no key")]
-    rows += [("registered", _minute(profile.since_ms))]
+    rows += [("registered", minute(profile.since_ms))]
     if profile.present:
         idle = f", idle for {_long(profile.idle_ms)}" if profile.idle_ms >= _IDLE_MS else ""
         rows += [("here", f"in {profile.sessions} session{'s' * (profile.sessions != 1)}{idle}")]
     else:
-        rows += [("last seen", _minute(profile.seen_ms) if profile.seen_ms else "never")]
+        rows += [("last seen", minute(profile.seen_ms) if profile.seen_ms else "never")]
     rows += [("away", profile.away)]
     rows += [("rooms" if profile.nick == nick else "common rooms", _marked("#", profile.rooms) or "none")]
     rows += [("ignores", _marked("", profile.ignored))]
@@ -69,10 +68,6 @@ def profile_text(profile: "Profile", nick: str) -> str:
 
 def _marked(mark: str, names: Sequence[str]) -> str:
     return ", ".join(f"{mark}{name}" for name in names)
-
-
-def _minute(time_ms: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ms / 1000))
 
 
 def _long(ms: int) -> str:
