@@ -71,31 +71,34 @@ class Crowd:
         return self.answers(self.asks(who, request))[0]
 
     def answers(self, *requests: Request) -> list[Any]:
-        """What one turn of the loop reads, and the answer to each."""
+        """What one turn of the loop reads, and the answer to each; of one that is repeated in their order."""
         self.play.skip()
         self.play.receive(*requests)
-        answers = [self.answer(request) for request in requests]
+        found = [self._answers(request) for request in requests]
+        times = [requests[:n].count(request) for n, request in enumerate(requests)]
         self.play.skip()
-        return answers
+        return [told[n] if n < len(told) else None for told, n in zip(found, times, strict=True)]
 
     def answer(self, request: Request) -> Any:
         """What was told in answer to a request; None: nothing."""
+        return next(iter(self._answers(request)), None)
+
+    def _answers(self, request: Request) -> list[Any]:
         asked: Any = request.request
+        found: list[Any] = []
         for effect in self.play.effects:
             match effect:
                 case Transmit(peer=peer, answer=wire.Ack(results=rows)) if peer == request.peer:
-                    for row in rows:
-                        if row.token == asked.token:
-                            return row
+                    found += [row for row in rows if row.token == asked.token]
                 case Transmit(peer=peer, answer=answer) if peer == request.peer:
                     if (getattr(answer, "session", 0), getattr(answer, "token", 0)) == asked_by(asked):
-                        return [] if isinstance(answer, wire.Page) else answer
+                        found.append([] if isinstance(answer, wire.Page) else answer)
                 case TransmitSegments(peer=peer, header=wire.Page() as page, segments=segments):
                     if peer == request.peer and (page.session, page.token) == asked_by(asked):
-                        return [wire.decode_segment(frame) for frame in segments]
+                        found.append([wire.decode_segment(frame) for frame in segments])
                 case _:
                     pass
-        return None
+        return found
 
     def act(self, who: Peer, act: Any) -> int:
         """Something is done; its position."""

@@ -15,7 +15,7 @@ Changed = dict[tuple[str, str], bytes | None]
 
 class Invite(msgspec.Struct, array_like=True):
     """An invite that can still be used `uses` times. `digest` is the SHA-256 of its secret; `nick` and `room`
-    are empty for any nick and no room."""
+    are empty for any nick and no room, `folded` is how nicks are compared."""
 
     digest: bytes
     maker: str
@@ -23,6 +23,11 @@ class Invite(msgspec.Struct, array_like=True):
     room: str
     uses: int
     until_ms: int
+    folded: str
+
+    def is_for(self, folded: str) -> bool:
+        """Whether it is for whoever has a nick that compares like that."""
+        return self.folded in ("", folded)
 
 
 class BotToken(msgspec.Struct, array_like=True):

@@ -337,7 +337,7 @@ class Acts:
 
     def _make_invite(self, user: str, act: wire.MakeInvite) -> Settled:
         self._check_administrator(user)
-        nick = self._nick(act.nick) if act.nick else ""
+        nick, folded = self._invited_nick(act.nick) if act.nick else ("", "")
         room = ""
         if act.room:
             found = self._state.rooms.get(_room_name(act.room))
@@ -354,16 +354,20 @@ class Acts:
         self._check_count(len(self._access.invites), self._limits.invites_max, "invites")
         until_ms = self._until(act.lifetime_ms)
         details = f"uses={act.uses}" + (f" nick={nick}" if nick else "") + (f" room={room}" if room else "")
-        self._access.set_invite(act.invite, Invite(act.digest, user, nick, room, act.uses, until_ms))
+        self._access.set_invite(act.invite, Invite(act.digest, user, nick, room, act.uses, until_ms, folded))
         return Settled(self._audit(user, "invite_made", "", act.invite, until_ms, details, act.reason))
 
-    def _nick(self, typed: str) -> str:
-        """The nick that an invite is for: of a user who exists, or one who may come to be."""
+    def _invited_nick(self, typed: str) -> tuple[str, str]:
+        """The nick that an invite is for, of a user who exists or one who may come to be, as it is shown and
+        as it is compared."""
         try:
-            user = self._state.user_of_folded(names.folded(typed))
-            return user.nick if user else names.nick(typed)
+            nick, folded = names.nick(typed), names.folded(typed)
         except names.InvalidName as error:
             raise Denied(Refusal.NAME_INVALID, f"the name {error}") from None
+        present = self._state.user_of_folded(folded)
+        if present is not None and present.maker:
+            raise Denied(Refusal.NOT_ALLOWED, f"{present.nick} is a bot: make a token for it")
+        return (present.nick if present else nick), folded
 
     def _end_invite(self, user: str, act: wire.EndInvite) -> Settled:
         self._check_administrator(user)
@@ -378,9 +382,8 @@ class Acts:
         left = invite.uses - 1
         self._access.set_invite(name, replace(invite, uses=left) if left else None)
         self._audit(nick, "invite_used", "", name, 0, f"left={left}", "")
-        room = self._state.rooms.get(invite.room)
-        if room is not None and nick not in room.members:
-            self.enter(nick, room.name)
+        if leads_further(self._state, self._limits, self._state.users[nick], invite):
+            self.enter(nick, invite.room)
 
     def _make_token(self, user: str, act: wire.MakeToken) -> Settled:
         if self._limits.invite_only:
@@ -563,6 +566,17 @@ def check_new_nick(state: State, folded: str) -> None:
         raise Denied(Refusal.NAME_INVALID, "the name ends in + and digits, as those of private rooms do")
     if folded in state.rooms or folded == GENERAL:
         raise Denied(Refusal.NAME_INVALID, f"a room is called {folded}")
+
+
+def leads_further(state: State, limits: Limits, user: User, invite: Invite | None) -> bool:
+    """Whether an invite lets somebody who exists into a room that they are not in. Not back into one that
+    they were put out of."""
+    if invite is None or not invite.is_for(user.folded) or user.maker:
+        return False
+    room = state.rooms.get(invite.room)
+    if room is None or room.name in user.rooms or len(user.rooms) >= limits.joined_rooms_max:
+        return False
+    return state.access.barrier(room.name, user.nick) is None
 
 
 def _room_name(typed: str) -> str:

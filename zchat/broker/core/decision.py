@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, assert_never
 import msgspec
 
 from zchat.broker.core.access import Invite
-from zchat.broker.core.acts import Acts, Change, Cutoff, Settled, check_new_nick
+from zchat.broker.core.acts import Acts, Change, Cutoff, Settled, check_new_nick, leads_further
 from zchat.broker.core.instances import Accepted, Instance, digest
 from zchat.broker.core.limits import Limits
 from zchat.broker.core.port import CounterRow, KeyRow, StateRow, StoredSegment
@@ -230,7 +230,7 @@ class Deciding:
         if holder is not None:
             self._greet_again(holder, key, name, invite)
             return Greeted(holder.nick, is_new=False)  # two Hellos at once
-        check_new_user(state, self._limits, nick, submission.folded, submission.invite, invite)
+        check_new_user(state, self._limits, submission.folded, submission.invite, invite)
         since = self._numbering.barrier(LOG, wire.Registered(nick, submission.folded, key, name))
         state.add_user(nick, submission.folded, key, since, self._time_ms)
         self._acts.enter(nick, GENERAL)
@@ -247,7 +247,7 @@ class Deciding:
             self._acts.take_keys(holder, pos, "the key was replaced")
             self._state.add_key(holder.nick, key)
             self._acts.use_invite(name, holder.nick)
-        elif leads_further(self._state, holder, invite):
+        elif leads_further(self._state, self._limits, holder, invite):
             self._acts.use_invite(name, holder.nick)
 
 
@@ -278,7 +278,8 @@ def check_identity(state: State, nick: str, folded: str, key: str, invite: Invit
         raise Denied(Refusal.KEY_BOUND, f"this key belongs to the nick {owner.nick}, not to {nick}")
     if holder is None:
         return
-    if key not in holder.keys and not (invite and invite.nick == holder.nick):
+    replaces = invite is not None and invite.folded == folded and not holder.maker
+    if key not in holder.keys and not replaces:
         if holder.maker and not holder.keys:
             raise Denied(Refusal.NICK_TAKEN, f"the token of {holder.nick} has ended")
         raise Denied(Refusal.NICK_TAKEN, f"the nick {holder.nick} belongs to another key")
@@ -297,11 +298,9 @@ def find_invite(state: State, secret: str) -> Invite | None:
     return invite if hmac.compare_digest(shown, invite.digest) else None
 
 
-def check_new_user(
-    state: State, limits: Limits, nick: str, folded: str, secret: str, invite: Invite | None
-) -> None:
+def check_new_user(state: State, limits: Limits, folded: str, secret: str, invite: Invite | None) -> None:
     """Raises Denied unless somebody may be registered under a free nick."""
-    if secret and (invite is None or invite.nick not in ("", nick)):
+    if secret and (invite is None or not invite.is_for(folded)):
         raise Denied(
             Refusal.INVITE_INVALID, "this invite is unknown, used up, at its end, or for another nick"
         )
@@ -312,15 +311,6 @@ def check_new_user(
     check_new_nick(state, folded)
     if len(state.users) >= limits.users_max:
         raise Denied(Refusal.LIMIT_REACHED, f"the broker has {len(state.users)} users, its limit")
-
-
-def leads_further(state: State, user: User, invite: Invite | None) -> bool:
-    """Whether an invite lets somebody who exists into a room that they are not in."""
-    if invite is None or invite.nick not in ("", user.nick) or user.maker:
-        return False
-    room = state.rooms.get(invite.room)
-    is_open = room is not None and state.access.sanction(room.name, user.nick, wire.BAN) is None
-    return is_open and invite.room not in user.rooms
 
 
 def check_redaction(state: State, user: str, conversation: str, sender: str) -> None:

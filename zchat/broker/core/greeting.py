@@ -1,7 +1,8 @@
 """How sessions begin and end: Hello, registration, Welcome, takeover, Bye and expiry."""
 
+from zchat.broker.core.acts import leads_further
 from zchat.broker.core.context import Context
-from zchat.broker.core.decision import check_identity, check_new_user, find_invite, leads_further
+from zchat.broker.core.decision import check_identity, check_new_user, find_invite
 from zchat.broker.core.effects import Admit, Dismiss, Transmit
 from zchat.broker.core.instances import Instance
 from zchat.broker.core.log import Phase
@@ -74,12 +75,15 @@ class Greeting:
                 self.end(other, "taken over")
         if len(sessions) >= context.limits.sessions_max:
             raise Denied(Refusal.LIMIT_REACHED, f"the broker has {len(sessions)} sessions, its limit")
-        if user is not None and len(sessions.of(user.nick)) >= context.limits.sessions_per_user_max:
+        if user is None or key not in user.keys:  # whose sessions would end
+            self._register(peer, key, hello, user.nick if user else nick, folded)
+            return
+        if len(sessions.of(user.nick)) >= context.limits.sessions_per_user_max:
             raise Denied(
                 Refusal.LIMIT_REACHED, f"{user.nick} has {len(sessions.of(user.nick))} sessions, the limit"
             )
-        if user is None or key not in user.keys or leads_further(log.state, user, invite):
-            self._register(peer, key, hello, user.nick if user else nick, folded)
+        if hello.register and leads_further(log.state, context.limits, user, invite):
+            self._register(peer, key, hello, user.nick, folded)
         else:
             self.load_instance(sessions.begin(peer, key, hello, user.nick, context.now_ms))
 
@@ -90,10 +94,16 @@ class Greeting:
                 return  # it may have been stored: the client asks again
             raise Denied(Refusal.STORAGE_UNAVAILABLE, "the broker cannot write: nobody can be registered")
         invite = find_invite(log.state, hello.invite) if hello.invite else None
-        if log.state.user_of_folded(folded) is None:
-            check_new_user(log.state, self._context.limits, nick, folded, hello.invite, invite)
+        is_new = log.state.user_of_folded(folded) is None
+        if is_new:
+            check_new_user(log.state, self._context.limits, folded, hello.invite, invite)
         if not hello.register:
-            raise Denied(Refusal.NOT_REGISTERED, f"nobody is registered as {nick} at this broker")
+            what = (
+                f"nobody is registered as {nick}"
+                if is_new
+                else f"{nick} has another key until you ask for it"
+            )
+            raise Denied(Refusal.NOT_REGISTERED, f"{what} at this broker")
         session = self._context.sessions.begin(peer, key, hello, nick, self._context.now_ms)
         size = len(nick) + len(key)
         origin = Origin(session.number, 0)
