@@ -53,6 +53,10 @@ _COMMANDS = {
     "join": _Place("zchat.client.commands.join", "join", "Join a room, or make it."),
     "leave": _Place("zchat.client.commands.leave", "leave", "Leave a room."),
     "topic": _Place("zchat.client.commands.topic", "topic", "Print or set the topic of a room."),
+    "room": _Place("zchat.client.commands.room", "room", "Say who may do what in a room."),
+    "invite": _Place("zchat.client.commands.invite", "invite", "Print a link that lets somebody in."),
+    "token": _Place("zchat.client.commands.token", "token", "Make and end tokens for bots."),
+    "admin": _Place("zchat.client.commands.admin", "admin", "Administer the broker."),
     "ping": _Place("zchat.client.commands.ping", "ping", "Measure how long the broker takes to answer."),
     "doctor": _Place("zchat.client.commands.doctor", "doctor", "Find out why it does not work."),
     "whoami": _Place(
@@ -60,7 +64,7 @@ _COMMANDS = {
     ),
     "link": _Place("zchat.client.commands.link", "link", "Print the join link, for others."),
     "context": _Place("zchat.client.commands.context", "context", "List and choose brokers by name."),
-    "key": _Place("zchat.client.commands.key", "key", "Print, export and import your secret key."),
+    "key": _Place("zchat.client.commands.key", "key", "Print, export, import and change your secret key."),
     "completion": _Place("zchat.client.commands.completion", "completion", "Complete with Tab in a shell."),
 }
 

@@ -41,27 +41,25 @@ async def rotate(who: Identity, timeout: float | None) -> KeyPair:
 async def changed(who: Identity, file: Path, timeout: float | None) -> KeyPair:
     """Have the broker take the key in `file`, which is drawn if there is none, in place of that of `who`.
     Returns it once the broker has it, now or since an earlier call. Raises as `rotate`."""
-    old = who.key()
+    old, is_asked = who.key(), False
     try:
         async with _client(who, old, timeout) as client:
             new = keys.load_or_draw(file)
             if new == old:
                 raise ConfigurationError(f"{file} has the present key: name a file that does not exist")
-            await _change(client, new)
+            is_asked = True
+            await client.change_key(new.public)
             return new
+    except asyncio.CancelledError:
+        if not is_asked:
+            raise
+        raise OutcomeUnknown(f"interrupted: {_UNKNOWN}", None) from None
     except WrongIdentity as error:
         if error.refusal is not Refusal.NICK_TAKEN or not file.exists():
             raise
         return await _confirmed(who, file, timeout, error)
     except OutcomeUnknown as error:
         return await _confirmed(who, file, timeout, error)
-
-
-async def _change(client: "AsyncClient", new: KeyPair) -> None:
-    try:
-        await client.change_key(new.public)
-    except asyncio.CancelledError:
-        raise OutcomeUnknown(f"interrupted: {_UNKNOWN}", None) from None
 
 
 async def _confirmed(
@@ -78,7 +76,11 @@ async def _confirmed(
     except WrongIdentity:
         if isinstance(error, OutcomeUnknown):  # it may still be on its way
             raise OutcomeUnknown(f"the broker gave no answer in time: {_UNKNOWN}", None) from None
-        raise WrongIdentity(f"{error}, and so does not to the new one in {file}", error.refusal) from None
+        raise WrongIdentity(
+            f"{error}, and neither to the one in {file}. If {who.nick} is yours, ask who runs the broker for "
+            f"zchat invite --nick {who.nick}",
+            error.refusal,
+        ) from None
 
 
 def _client(who: Identity, key: KeyPair, timeout: float | None) -> "AsyncClient":

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
-from zchat.client import contexts, exports, identity
+from zchat.client import contexts, exports, identity, rotation
+from zchat.client.commands.addresses import quoted
 from zchat.client.commands.formats import key_json, path_json
 from zchat.client.commands.offline import put
 from zchat.client.commands.options import Caller, client_options, json_option
+from zchat.client.commands.records import rotated_json
+from zchat.client.commands.running import run
 from zchat.client.exports import ExportedKey
 from zchat.client.identity import Identity
 from zchat.common import files, keys, links, names
@@ -27,6 +30,7 @@ def key() -> None:
     Examples:
       zchat key path
       zchat key export | ssh laptop zchat key import
+      zchat key rotate
     """
 
 
@@ -66,6 +70,48 @@ def export_(caller: Caller, as_json: bool) -> None:
     put(key_json(exported) if as_json else f"{exported}\n", as_json)
     if sys.stdout is not None and sys.stdout.isatty():
         say(f"whoever has this line is {who.nick} at this broker")
+
+
+@key.command()
+@client_options
+@json_option
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the new key goes, when the present one is not kept here.",
+)  # fmt: skip
+def rotate(caller: Caller, as_json: bool, out: Path | None) -> None:
+    """Draw a new key, in place of the present one.
+
+    The present one is worthless afterwards, whoever has it. The new key is on disk before the broker is
+    asked. If that breaks off, or nobody knows how it ended (exit code 8), the same command finds out which of
+    both keys the broker has, and finishes it. Your other machines, and the programs that run under your nick,
+    need the new key: zchat key export. Who has lost a key asks who runs the broker for an invite.
+
+    \b
+    Examples:
+      zchat key rotate
+      zchat key rotate --key-file /run/secrets/zchat --out zchat.new
+    """
+    who = _with_key(caller)
+    if who.is_bot:
+        raise ConfigurationError(
+            f"the key of a token is not changed: zchat token revoke {quoted(who.nick)}, and make another one"
+        )
+    if who.secret is None and who.key_file is None:
+        if out is not None:
+            raise click.UsageError("--out is for a key of --key-file or ZCHAT_KEY; this one is kept here")
+        new = run(rotation.rotate(who, caller.timeout))
+    else:
+        if out is None:
+            raise ConfigurationError(
+                "the present key is not kept here: --out FILE says where the new one goes, to be used instead"
+            )
+        new = run(rotation.changed(who, out, caller.timeout))
+    fingerprint = keys.fingerprint(new.public)
+    if as_json:
+        put(rotated_json(who.nick, fingerprint), as_json)
+    where = "" if out is None else f" in {out}"
+    say(f"the key of {who.nick} is a new one{where}, {fingerprint}; the one before is worthless")
 
 
 @key.command("import")
