@@ -96,6 +96,13 @@ def test_an_invite_ends_by_itself(connect: Connect, account: Client) -> None:
     assert entry == wire.Acted(wire.ACCOUNT, "expired", "", "cccccccc", 0, "invite", "")
 
 
+def test_an_end_that_is_far_away(connect: Connect, account: Client) -> None:
+    """Farther than poll(2) can wait."""
+    for name, lifetime_ms in (("fffffffa", 2**31), ("fffffffb", 40 * 365 * 86_400_000), ("fffffffc", 0)):
+        invited(account, name, lifetime_ms=lifetime_ms)
+        assert account.is_silent()
+
+
 def test_more_than_is_allowed_is_told_when_to_come_again(connect: Connect, account: Client) -> None:
     fast = connect()
     fast.say(hello(unused("fast"), invited(account, "dddddddd")))

@@ -59,6 +59,7 @@ REQUESTS_PER_TURN: Final = 256  # read before the loop looks at anything else
 REQUEST_BYTES_PER_TURN: Final = 1024 * 1024
 SUBSCRIPTIONS_PER_TURN: Final = 100
 CONTROL: Final = b"@"  # before the routing ids of the control socket; those of ROUTER begin with a zero byte
+_POLL_MS_MAX: Final = 3_600_000  # poll(2) takes no more than 2**31 - 1
 STOP_SECONDS_MAX: Final = 5  # for what was read before the broker was told to stop
 
 
@@ -181,7 +182,7 @@ class Server:
         if self._stopped_at is not None:
             return 10
         times = [when for when in (self._core.deadline_ms(), self._guard.due_ms) if when is not None]
-        return max(0, min(times) - _now_ms()) if times else -1
+        return min(_POLL_MS_MAX, max(0, min(times) - _now_ms())) if times else -1
 
     def _watch_router(self, accepting: bool) -> None:
         """While the core takes no requests they wait in the socket, and the loop must not wake for them."""
