@@ -266,9 +266,8 @@ class Acts:
     def _kick(self, user: str, act: wire.Kick) -> Settled:
         room, subject = self._place(user, act.room, act.nick)
         assert room is not None
-        if (room.name, subject.nick) in self._access.kicked or (
-            room.private and subject.nick not in room.members
-        ):
+        is_out = room.private and not self._state.takes_part(room, subject.nick)
+        if is_out or (room.name, subject.nick) in self._access.kicked:
             return Settled(0)
         pos = self._tell(user, "kicked", room, subject.nick, 0, "", act.reason)
         self._access.set_kicked(room.name, subject.nick, Sanction(0, user, act.reason))
@@ -402,6 +401,9 @@ class Acts:
                 or (present.maker != user and not self._access.is_administrator(user))
             ):
                 raise Denied(Refusal.NAME_INVALID, f"there is somebody called {present.nick}")
+        for room in rooms:
+            if self._access.sanction(room, nick, wire.BAN):
+                raise Denied(Refusal.NOT_ALLOWED, f"{nick} is banned from #{room}: end that first")
         if self._state.user_of_key(act.key) is not None:
             raise Denied(Refusal.KEY_BOUND, "this key belongs to a nick already")
         if len(self._access.tokens_of(user)) >= self._limits.tokens_per_user_max:

@@ -250,7 +250,9 @@ def _check_bot(token: BotToken, request: wire.Request) -> None:
     is_list = isinstance(request, wire.ListPeople | wire.ListRooms | wire.Whois)
     if not isinstance(request, _OF_BOTS):
         raise Denied(Refusal.NOT_ALLOWED, "your token is for sending and reading only")
-    if isinstance(request, wire.Redact) and token.may_send:
+    if isinstance(request, wire.Redact):
+        if not token.may_send:
+            raise Denied(Refusal.NOT_ALLOWED, "your token is not for sending")
         return
     if not token.may_read:
         raise Denied(Refusal.NOT_ALLOWED, "your token is not for reading")

@@ -315,13 +315,11 @@ def check_new_user(state: State, limits: Limits, folded: str, secret: str, invit
 
 def check_redaction(state: State, user: str, conversation: str, sender: str) -> None:
     """Raises Denied unless somebody may remove the text of a message of `sender`."""
-    room = state.rooms.get(conversation[1:]) if conversation.startswith("#") else None
+    token = state.access.bot(user)
     if user == sender:
-        token = state.access.bot(user)
         if token is None or token.may_send:
             return
-    elif room is not None and state.has_role(user, room, wire.OPERATOR):
+    elif conversation.startswith("#") and token is None:
+        state.moderated_room(conversation[1:], user)
         return
-    raise Denied(
-        Refusal.NOT_ALLOWED, "only who wrote a message, or an operator of the room, removes its text"
-    )
+    raise Denied(Refusal.NOT_ALLOWED, "only who wrote a message, or an operator of a room, removes its text")

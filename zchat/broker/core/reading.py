@@ -116,14 +116,22 @@ class Reading:
         state = self._context.log.state
         if address == LOG:
             raise Denied(Refusal.NO_SUCH_ENTRY, "there are no messages")
+        conversation = state.conversation(user, address)
         if address.startswith("#"):
-            return f"#{state.room(address[1:], user).name}"  # also where one may not read any more
-        return state.conversation(user, address)
+            state.room(address[1:], user)  # also where one may not read any more
+        state.check_token(user, conversation)
+        return conversation
 
     def _redact(self, session: Session, reading: _Reading, page: PageRead) -> None:
         context, request = self._context, reading.redact
         assert request is not None
         found = _message_at(page.segments, request.pos)
+        if found is None or found[0] != session.nick:
+            try:
+                self._check_looks(session.nick, reading.conversation)
+            except Denied as denied:
+                context.hold_denial(session, request.token, denied)
+                return
         if found is None:
             reason = f"there is no message at {request.pos} of {request.to}"
             context.deny(session, request.token, Denied(Refusal.NO_SUCH_ENTRY, reason))
@@ -141,6 +149,16 @@ class Reading:
             session.key,
         )
         context.submit(submission, REDACT_BYTES)
+
+    def _check_looks(self, user: str, conversation: str) -> None:
+        """Raises Denied for somebody who may not read a conversation, and so not learn what is in it and is
+        not theirs. Administrators redact also where an owner keeps them out."""
+        state = self._context.log.state
+        bot = state.access.bot(user)
+        if bot is not None and not bot.may_read:
+            raise Denied(Refusal.NOT_ALLOWED, "your token is not for reading")
+        if not state.access.is_administrator(user):
+            state.check_reads(user, conversation)
 
     # ---- heads and subscriptions ----
 

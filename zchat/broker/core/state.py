@@ -184,7 +184,7 @@ class State:
             return
         name = conversation[1:]
         room = self.rooms.get(name)
-        if room is None or (room.private and user not in room.members):
+        if room is None or (room.private and not self.takes_part(room, user)):
             self.readable_room(name, user)  # which says why
             return
         if guarded:
@@ -208,6 +208,13 @@ class State:
         self.check_role(user, room, wire.OPERATOR)
         return room
 
+    def check_token(self, user: str, conversation: str) -> None:
+        """Raises Denied when somebody is a bot and may do nothing in a conversation."""
+        token = self.access.bot(user)
+        if token is not None and token.rooms and conversation[1:] not in token.rooms:
+            what = conversation if conversation.startswith("#") else "direct messages"
+            raise Denied(Refusal.NOT_ALLOWED, f"your token is not for {what}")
+
     def check_role(self, user: str, room: Room, role: int) -> None:
         """Raises Denied unless somebody has this role in a room."""
         if not self.has_role(user, room, role):
@@ -216,13 +223,20 @@ class State:
     def knows_of(self, room: Room, user: str) -> bool:
         """Whether somebody may know that a room exists."""
         if room.private:
-            return user in room.members or (room.name, user) in self.access.invited
+            return self.takes_part(room, user) or (room.name, user) in self.access.invited
         return True
 
+    def takes_part(self, room: Room, user: str) -> bool:
+        """Whether somebody is in a room: as a member, or as a bot that only sends there."""
+        if user in room.members:
+            return True
+        token = self.access.tokens.get(user)
+        if token is None or token.may_read or room.name not in token.rooms:
+            return False
+        return self.access.barrier(room.name, user) is None
+
     def _check_guarded(self, room: Room, user: str) -> None:
-        token = self.access.bot(user)
-        if token is not None and token.rooms and room.name not in token.rooms:
-            raise Denied(Refusal.NOT_ALLOWED, f"your token is not for #{room.name}")
+        self.check_token(user, f"#{room.name}")
         barrier = self.access.barrier(room.name, user)
         if barrier is not None:
             what = "banned from" if self.access.sanction(room.name, user, wire.BAN) else "kicked out of"
