@@ -77,11 +77,11 @@ def wait_until_here(run: Zchat, nick: str) -> None:
 
 
 def test_members(run: Zchat, room: str) -> None:
-    assert run(["room", "members", room]).stdout == "  ann  owner\n  bob\n"
+    assert run(["room", "members", room]).stdout == "  ann (owner)\n  bob\n"
     tail = run.start(["tail", "--events", room], nick="bob")
     assert silent(run, "join", room, nick="cid")
     tail.out.until("cid joined")
-    assert run(["room", "members", f"#{room}"]).stdout == "  ann  owner\n* bob\n  cid\n"
+    assert run(["room", "members", f"#{room}"]).stdout == "  ann (owner)\n* bob\n  cid\n"
     assert rows(run, "room", "members", room)[0] == {
         "nick": "ann",
         "present": False,

@@ -10,22 +10,24 @@ import click
 import pytest
 
 from zchat import __main__
-from zchat.client.commands import formats, notices, options, running
+from zchat.client.commands import formats, notices, options, records, running
 from zchat.client.cursorfile import Listed
 from zchat.client.exports import ExportedKey
-from zchat.client.messages import Came, Message, Sent
+from zchat.client.messages import Act, Came, Message, Sent
 from zchat.client.verdicts import Step
 from zchat.common.codes import Refusal
 from zchat.common.errors import ZchatError
 from zchat.common.links import Link
-from zchat.common.wire import Person, Profile, Room
+from zchat.common.wire import Bound, InviteRow, Person, Profile, Room, SanctionRow, TokenRow
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
 LINK = Link("127.0.0.1", 9242, "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7")
 TABLE = "| option | |\n| --- | --- |\n"
 CLIENT_OPTIONS = "Client options"  # the section about what all commands of a client have
 
-# Which function of formats.py makes the JSON of a command, and something for it to show.
+ABOUT_SOMEBODY = records.act_json("kitchen", "bob", 1)
+
+# Which function makes the JSON of a command, and something for it to show.
 JSON_OF = {
     "connect": formats.message_json(Message(2, 1, 0, "ann", "#general", "message", "k", "", "#general")),
     "send": formats.sent_json(Sent(1, 0, "k", False)),
@@ -45,6 +47,24 @@ JSON_OF = {
     "join": formats.change_json("kitchen", 1),
     "leave": formats.change_json("kitchen", 1),
     "topic": formats.topic_json("kitchen", "lunch"),
+    **{
+        f"room {name}": ABOUT_SOMEBODY
+        for name in ("invite", "kick", "ban", "unban", "mute", "unmute", "role")
+    },
+    "room members": formats.person_json(Person("ann", True, False, 3)),
+    "room bans": records.sanction_json(SanctionRow("bob", 1, 0, "ann", "")),
+    "room mode": formats.change_json("kitchen", 1),
+    "invite": records.invite_json(LINK),
+    "token create": records.token_json(ExportedKey(LINK, "ci", LINK.key, is_token=True)),
+    "token list": records.token_row_json(TokenRow("ci", "ann", [], True, False, 0)),
+    "token revoke": ABOUT_SOMEBODY,
+    **{f"admin {name}": ABOUT_SOMEBODY for name in ("grant", "revoke", "ban", "unban", "mute", "unmute")},
+    "admin bans": records.sanction_json(SanctionRow("bob", 2, 0, "ann", "")),
+    "admin invites": records.invite_row_json(InviteRow("aaaaaaaa", "ann", "", "", 1, 0)),
+    "admin end-invite": records.ended_json("aaaaaaaa", 1),
+    "admin tokens": records.token_row_json(TokenRow("ci", "ann", [], True, False, 0)),
+    "admin limits": records.limit_json(Bound("rooms_max", 1, "rooms")),
+    "admin audit": records.audit_json(Act(2, 1, 0, "$", "ann", "kicked", "kitchen", "bob", 0, "", "")),
     "ping": formats.ping_json(1.0, "zchat", "127.0.0.1:9242"),
     "doctor": formats.step_json(Step("port", "nobody listens", "Start it", 3)),
     "whoami": None,  # made of facts; its example in the document is run, and has the keys
@@ -52,6 +72,7 @@ JSON_OF = {
     "context list": formats.context_json("office", LINK, True),
     "key path": formats.path_json("ann.key"),
     "key export": formats.key_json(ExportedKey(LINK, "ann", LINK.key)),
+    "key rotate": records.rotated_json("ann", "abcd"),
 }
 
 
@@ -179,7 +200,8 @@ def test_json(name: str) -> None:
 
 def test_every_format_is_in_the_document() -> None:
     shown = {tuple(json.loads(line)) for line in JSON_OF.values() if line}
-    made = {name for name in vars(formats) if name.endswith("_json") and not name.startswith("_")}
+    names = {*vars(formats), *vars(records)}
+    made = {name for name in names if name.endswith("_json") and not name.startswith("_")}
     assert len(shown) == len(made - {"whoami_json"})
 
 

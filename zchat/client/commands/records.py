@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import astuple
 
-from zchat.client.commands.formats import ROLES, cells, rfc3339
+from zchat.client.commands.formats import ROLES, cells, minute, rfc3339
 from zchat.client.commands.notices import notice_text
 from zchat.client.messages import Act, Registration
 from zchat.common.text import json_safe, one_line
@@ -148,27 +148,15 @@ def sanction_json(row: "SanctionRow") -> str:
 
 
 def members_text(people: Sequence["Person"]) -> str:
-    """Members of a room, a line each: a star in front of who is here, the nick, the role, who is away."""
-    return _columns(
-        (
-            f"{'*' if one.present else ' '} {one_line(one.nick)}",
-            ROLES[one.role] if one.role else "",
-            "away" if one.away else "",
-        )
-        for one in people
-    )
+    """Members of a room, a line each: a star in front of who is here, behind the nick the role, and who is
+    away."""
+    return "".join(map(_member, people))
 
 
-def member_json(person: "Person") -> str:
-    """A member of a room as a line of JSON."""
-    return _line(
-        {
-            "nick": person.nick,
-            "present": person.present,
-            "away": person.away,
-            "role": ROLES[person.role],
-        }
-    )
+def _member(person: "Person") -> str:
+    said = [word for word, holds in ((ROLES[person.role], person.role), ("away", person.away)) if holds]
+    behind = f" ({', '.join(said)})" if said else ""
+    return f"{'*' if person.present else ' '} {one_line(person.nick)}{behind}\n"
 
 
 def limits_text(bounds: Sequence["Bound"]) -> str:
@@ -257,7 +245,7 @@ def _who(nick: str) -> str:
 def _until(time_ms: int) -> str:
     if time_ms >= FOR_EVER:
         return "for ever"
-    return f"until {time.strftime('%Y-%m-%d %H:%M', time.localtime(time_ms / 1000))}"
+    return f"until {minute(time_ms)}"
 
 
 def _time(time_ms: int) -> str | None:

@@ -12,9 +12,9 @@ from zchat.client.commands.administration import (
     nick_argument,
     reason_option,
 )
-from zchat.client.commands.formats import ROLES, change_json
+from zchat.client.commands.formats import ROLES, change_json, person_json
 from zchat.client.commands.options import Caller, client_options, json_option
-from zchat.client.commands.records import member_json, members_text, sanction_json, sanctions_text
+from zchat.client.commands.records import members_text, sanction_json, sanctions_text
 
 _MODES: Final = ("announce", "open")
 
@@ -49,7 +49,7 @@ def members(call: Call, room: str) -> None:
       zchat room members kitchen
       zchat room members kitchen --json | jq -r 'select(.role == "owner").nick'
     """
-    call.show(call.in_room(), lambda client: client.members(room), members_text, member_json)
+    call.show(call.in_room(), lambda client: client.members(room), members_text, person_json)
 
 
 @room.command()
