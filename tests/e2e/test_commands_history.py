@@ -100,6 +100,29 @@ def test_only_messages(run: Zchat) -> None:
     assert texts(run, "kitchen") == texts(run, "--after", "0", "kitchen") == ["hi"]
 
 
+def test_what_else_happened(run: Zchat) -> None:
+    assert run(["join", "kitchen"]).returncode == 0
+    send(run, "kitchen", "hi", nick="bob")
+    assert run(["topic", "kitchen", "lunch"]).returncode == 0
+    assert run(["room", "ban", "--for", "1h", "--reason", "spam", "kitchen", "bob"]).returncode == 0
+    found = read(run, "--events", "kitchen")
+    assert [(one["kind"], one["from"], one["to"]) for one in found] == [
+        ("joined", "ann", "#kitchen"),
+        ("message", "bob", "#kitchen"),
+        ("topic", "ann", "#kitchen"),
+        ("banned", "ann", "#kitchen"),
+    ]
+    assert all(set(one) == set(found[0]) for one in found)
+    assert re.fullmatch(r"bob until \d{4}-\S+Z: spam", found[3]["text"])
+    assert texts(run, "--events", "-n", "1", "--before", str(found[3]["pos"]), "kitchen") == ["lunch"]
+    assert texts(run, "--events", "--from", "bob", "kitchen") == ["hi"]
+    lines = [line[17:] for line in run(["history", "--events", "kitchen"]).stdout.splitlines()]
+    assert lines[:3] == ["* ann made #kitchen", "#kitchen <bob> hi", "* ann set the topic of #kitchen: lunch"]
+    assert re.fullmatch(r"\* ann banned bob from #kitchen until \d{4}-\S+ \d\d:\d\d: spam", lines[3])
+    told = run(["history", "--events", "@ann"], nick="bob").stdout
+    assert re.search(r"\* you were banned from #kitchen by ann until .*: spam\n", told)
+
+
 def test_a_room_that_was_not_joined(run: Zchat) -> None:
     assert run(["join", "kitchen"]).returncode == 0
     send(run, "kitchen", "hi")

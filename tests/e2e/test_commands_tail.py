@@ -184,6 +184,61 @@ def test_a_broker_that_comes_back(run: Zchat, broker: Broker) -> None:
     assert [line[6:] for line in tail.out.seen] == ["#general <ann> ready", "#general <ann> after"]
 
 
+# ---- what else happens ------------------------------------------------------------------------------------
+
+
+def test_events(run: Zchat) -> None:
+    assert run(["join", "dev"]).returncode == 0
+    assert run(["join", "dev"], nick="bob").returncode == 0
+    text = run.start(["tail", "--events"], nick="bob")
+    objects = run.start(["tail", "--events", "--json", "dev", "@ann"], nick="bob")
+    for tail in (text, objects):
+        tail.out.until("dev")
+    assert run(["room", "role", "dev", "bob", "voice"]).returncode == 0
+    assert run(["room", "kick", "--reason", "spam", "dev", "bob"]).returncode == 0
+    text.out.until("* you were kicked out of #dev by ann: spam")
+    events = [json.loads(objects.out.until('"role"')), json.loads(objects.out.until('"role"'))]
+    assert sorted((one["to"], one["text"]) for one in events) == [
+        ("#dev", "bob voice"),
+        ("@bob", "bob voice"),
+    ]
+    kicked = json.loads(objects.out.until(lambda line: '"kicked"' in line and '"@bob"' in line))
+    assert list(kicked) == ["pos", "prev", "time", "from", "to", "kind", "id", "text"]
+    assert (kicked["from"], kicked["to"], kicked["kind"], kicked["id"], kicked["text"]) == (
+        "ann", "@bob", "kicked", None, "bob: spam"
+    )  # fmt: skip
+    assert text.out.seen.count("* ann gave you a voice in #dev") == 1  # it stands in two conversations
+
+
+def test_events_of_the_past(run: Zchat) -> None:
+    assert run(["join", "dev"]).returncode == 0
+    send(run, "dev", "hi")
+    done = run(["tail", "--events", "--no-follow", "-n", "2", "dev"])
+    assert [line.partition("#dev")[2] for line in done.stdout.splitlines()] == ["", " <ann> hi"]
+    assert run(["tail", "--no-follow", "-n", "2", "dev"]).stdout[6:] == "#dev <ann> hi\n"
+
+
+def test_a_message_that_is_removed(run: Zchat) -> None:
+    send(run, "general", "ready")
+    tail = following(run, "--events", "general")
+    pos = json.loads(run(["send", "--json", "general", "oops"]).stdout)["pos"]
+    assert run(["redact", "general", str(pos)]).returncode == 0
+    tail.out.until(f"* message {pos} of #general was removed by ann")
+
+
+def test_an_invitation(run: Zchat) -> None:
+    register(run, "bob")
+    tail = run.start(["tail", "--events", "-n", "0"], nick="bob")
+    while "* bob" not in run(["users"]).stdout:
+        pass
+    room = run(["join", "--private", "ops"]).stdout.strip()
+    assert run(["room", "invite", room, "bob"]).returncode == 0
+    tail.out.until(f"* ann invited you to #{room}: zchat join {room}")
+    assert run(["join", room], nick="bob").returncode == 0
+    send(run, room, "welcome")
+    tail.out.until(f"#{room} <ann> welcome")
+
+
 # ---- the end ----------------------------------------------------------------------------------------------
 
 

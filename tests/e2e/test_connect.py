@@ -225,6 +225,39 @@ def test_all_that_was_missed_as_objects(run: Zchat) -> None:
     assert texts == [f"line {number}" for number in range(1234)]
 
 
+def test_what_operators_do_as_objects_and_as_lines(run: Zchat) -> None:
+    assert run(["join", "dev"]).returncode == 0
+    objects = run.start(["connect", "--json", "--room", "dev"], nick="bob")
+    lines = run.start(["connect", "--room", "dev"], nick="carl")
+    for chat in (objects, lines):
+        chat.type("hello")
+        chat.out.until("hello")
+    pos = json.loads(run(["send", "--json", "dev", "oops"]).stdout)["pos"]
+    for arguments in (["redact", "dev", f"{pos}"], ["room", "kick", "--reason", "spam", "dev", "bob"]):
+        assert run(arguments).returncode == 0
+    removed = json.loads(objects.out.until('"removed"'))
+    assert (removed["from"], removed["to"], removed["text"]) == ("ann", "#dev", str(pos))
+    kicked = json.loads(objects.out.until(lambda line: '"kicked"' in line and '"@bob"' in line))
+    assert (kicked["from"], kicked["text"]) == ("ann", "bob: spam")
+    objects.err.until("you write to #general now")
+    lines.out.until(f"* message {pos} of #dev was removed by ann")
+    lines.out.until("* ann kicked bob out of #dev: spam")
+    assert objects.ended() == lines.ended() == 0
+
+
+def test_what_concerns_oneself_is_told_also_when_it_was_missed(run: Zchat) -> None:
+    for nick in ("ann", "bob"):
+        assert run(["join", "dev"], nick=nick).returncode == 0
+    assert connected(run, "bob").ended() == 0
+    assert run(["room", "kick", "--reason", "spam", "dev", "bob"]).returncode == 0
+    assert run(["room", "role", "dev", "carl", "voice"]).returncode != 0  # nobody is called that
+    bob = run.start(["connect"], nick="bob")
+    bob.out.until("* you were kicked out of #dev by ann: spam")
+    bob.type("/msg #dev hello")
+    bob.err.until("you are not in #dev; /join dev joins it")
+    assert bob.ended() == 2
+
+
 # ---- a broker that comes and goes -------------------------------------------------------------------------
 
 
