@@ -148,14 +148,16 @@ def refused(to: Peer, session: int, token: int, refusal: Refusal) -> _Refused:
 class Play:
     """A core, its store and its log. Storage is asked at once, unless it is held."""
 
-    def __init__(self, limits: Limits | None = None, store: MemoryStore | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, store: MemoryStore | None = None, time_ms: int = TIME_MS
+    ) -> None:
         self.limits = limits or Limits()
         self.store = store or MemoryStore()
         self.core = Core(
             self.limits, first_session=1, nonce_prefix="n", xpub_port=XPUB_PORT, software=SOFTWARE
         )
         self.now_ms = 0
-        self.time_ms = TIME_MS
+        self.time_ms = time_ms
         self.unreadable = False  # the store cannot be read
         self.effects: list[NetworkEffect] = []
         self.lines: list[Log] = []
@@ -224,7 +226,7 @@ class Play:
 
     def restarted(self) -> "Play":
         """The next process, on the store as this one's end left it."""
-        return Play(self.limits, self.store.crash())
+        return Play(self.limits, self.store.crash(), self.time_ms)
 
     def check_kept(self) -> None:
         """What the core knows is what the next process would load: nothing is forgotten, and nothing known

@@ -4,6 +4,7 @@ Here, and only here, a request is accepted or refused. Nothing of it is told bef
 """
 
 import hmac
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final, NamedTuple, assert_never
 
@@ -98,10 +99,18 @@ FreshKeys = dict[tuple[str, str], tuple[int, Accepted]]
 
 class Deciding:
     """One Ordered under way. `instances` and `fresh` (keys that a look-up may not have seen, with the seq of
-    their commit) belong to the fold and change with it."""
+    their commit) belong to the fold and change with it. `redacted` are positions of messages whose text went
+    with the commit before, so that a page may still have had it."""
 
     def __init__(
-        self, state: State, instances: Instances, fresh: FreshKeys, limits: Limits, seq: int, time_ms: int
+        self,
+        state: State,
+        instances: Instances,
+        fresh: FreshKeys,
+        limits: Limits,
+        seq: int,
+        time_ms: int,
+        redacted: Iterable[int] = (),
     ) -> None:
         self._state = state
         self._instances = instances
@@ -114,6 +123,7 @@ class Deciding:
         self._keys: list[tuple[KeyedSendSubmitted, Accepted]] = []
         self._acts = Acts(state, self._numbering, limits, time_ms)
         self._redactions: list[int] = []
+        self._redacted = set(redacted)
         self._answers: list[tuple[Origin, Answer]] = []
 
     def expire(self, time_ms: int) -> None:
@@ -215,8 +225,9 @@ class Deciding:
             self._state.check_session(user, submission.key)
         check_redaction(self._state, user, conversation, submission.sender)
         self._redactions.append(submission.pos)
-        if submission.is_done:
+        if submission.is_done or submission.pos in self._redacted:
             return Scrubbed(0)
+        self._redacted.add(submission.pos)
         return Scrubbed(self._acts.redacted(user, conversation, submission.pos, submission.reason))
 
     # ---- registration ----

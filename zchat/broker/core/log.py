@@ -91,6 +91,7 @@ class Log:
         self.load_due_ms: int | None = None
         self.written_seq = 0  # of the last Write that was given to the store
         self.queued_bytes = 0  # of requests that wait, here or behind a look-up
+        self._redacted: list[int] = []  # positions, by the last commit
         self._clock_ms: int | None = None  # the log's time, less the monotonic one
         self._seen: dict[str, int] = {}  # when users were seen, as far as that is not written yet
         self.append_seq = 0  # of the last Append
@@ -185,11 +186,14 @@ class Log:
         if commit is None or commit.seq != event.seq or commit.decision is not None:
             return None, None
         time_ms = max(event.time_ms, self.state.last_time_ms)
-        deciding = Deciding(self.state, self.instances, self.fresh, self._limits, event.seq, time_ms)
+        deciding = Deciding(
+            self.state, self.instances, self.fresh, self._limits, event.seq, time_ms, self._redacted
+        )
         deciding.expire(time_ms)
         for submission in event.submissions:
             deciding.decide(submission)
         decision = commit.decision = deciding.close()
+        self._redacted = decision.redactions
         if decision.is_empty and not self._seen:
             self._commit = None
             return None, Released(decision, commit.held)
@@ -232,6 +236,7 @@ class Log:
             return None, none
         self.phase, self._loading, self._probed = Phase.BROKEN, True, False
         self.instances.clear()
+        self._redacted = []
         for key in [key for key, (seq, _) in self.fresh.items() if seq == event.seq]:
             del self.fresh[key]
         if not event.certain:
@@ -250,6 +255,10 @@ class Log:
     def is_in_doubt(self, submission: Submission) -> bool:
         """Whether it, or one before it of its instance, may be in the log or not."""
         return bool(self.in_doubt) and doubt(submission) in self.in_doubt
+
+    def is_redaction_in_doubt(self, conversation: str, pos: int) -> bool:
+        """Whether the redaction of the message at `pos` may be in the log or not."""
+        return bool(self.in_doubt) and ("redact", conversation, pos) in self.in_doubt
 
     def loaded(self, event: Loaded, now_ms: int) -> None:
         """Take the state that is on disk. Unless a commit has failed and no probe succeeded since, go on."""

@@ -99,11 +99,13 @@ class Reading:
         """Look who wrote a message whose text is to be removed; then it is decided."""
         context = self._context
         try:
+            conversation = self._redactable(session.nick, request.to)
             if context.log.phase is not Phase.READY:
+                if context.log.is_redaction_in_doubt(conversation, request.pos):
+                    return
                 raise Denied(Refusal.STORAGE_UNAVAILABLE, "the broker cannot write at the moment")
             if session.fetches >= limits.FETCHES_MAX:
                 raise Denied(Refusal.BUSY, f"{session.fetches} pages are being read")
-            conversation = self._redactable(session.nick, request.to)
         except Denied as denied:
             context.hold_denial(session, request.token, denied)
             return
