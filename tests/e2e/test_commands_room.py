@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.programs import DEADLINE_S, Broker, Zchat
+from tests.e2e.test_commands_completion import offered
 from tests.e2e.test_trust import AnswerHeld
 
 
@@ -231,6 +232,28 @@ def test_the_account_is_in_no_private_room(run: Zchat, newcomer: str) -> None:
         assert f"there is no room #{room}" in refusal(run, "room", *command, "--as-account", nick=None)
     done = run(["room", "invite", "--as-account", room, "bob"], nick=None)
     assert done.returncode == 2
+
+
+# ---- what a shell offers ----------------------------------------------------------------------------------
+
+
+def test_names_are_completed(run: Zchat, room: str) -> None:
+    offered(run, f"zchat room kick {room} b", ["bob"])
+    offered(
+        run, f"zchat room kick {room[:-1]}", sorted(one for one in listed(run) if one.startswith(room[:-1]))
+    )
+    offered(run, "zchat token revoke ci", ["cid"])
+    offered(run, "zchat admin ban an", ["ann"])
+    offered(run, "zchat invite --nick c", ["cid"])
+    offered(run, f"zchat invite --room {room}", [room])
+    offered(run, "zchat token create --room gen", ["general"])
+    offered(run, f"zchat room role {room} bob op", ["operator"])
+    offered(run, f"zchat room mode {room} a", ["announce"])
+
+
+def listed(run: Zchat) -> list[str]:
+    """The names of the rooms."""
+    return [str(one["name"]) for one in rows(run, "rooms")]
 
 
 # ---- what is not possible ---------------------------------------------------------------------------------

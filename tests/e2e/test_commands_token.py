@@ -200,6 +200,11 @@ def test_on_a_terminal_it_is_said_to_be_secret(run: Zchat) -> None:
     assert (exit_code, said) == (0, "zchat: whoever has this line is ci at this broker")
 
 
+def test_its_key_is_in_no_file(run: Zchat, bot: Zchat) -> None:
+    done = bot(["key", "path"], nick=None, ZCHAT_TOKEN=token(run, "ci"))
+    assert (done.returncode, done.stderr) == (1, "zchat: the key is in the token, and in no file\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "said"),
     [
