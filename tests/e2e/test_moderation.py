@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.programs import Zchat
+from tests.e2e.programs import Broker, Zchat
 from tests.e2e.screens import CTRL_D, ENTER, Screen
 
 Sit = Callable[..., Screen]
@@ -201,6 +202,18 @@ def test_what_has_scrolled_away_is_told_and_not_repeated(run: Zchat, sit: Sit) -
     ]
 
 
+def test_the_screen_is_drawn_anew_when_nobody_knows_where_the_message_is(sit: Sit) -> None:
+    ann, bob = sit("ann"), sit("bob")
+    bob.type("swordfish", ENTER)
+    ann.until("<bob> swordfish")
+    ann.resize(60, 20)
+    bob.type("/redact", ENTER)
+    ann.until("of #general was removed by bob")
+    ann.until("#general <bob> [removed]\n")
+    assert "swordfish" not in "\n".join(ann.rows)
+    assert "#general <ann> ann says hello" in "\n".join(ann.rows)
+
+
 def test_what_was_missed_and_removed_is_shown_without_its_text(run: Zchat, sit: Sit) -> None:
     ann = sit("ann")
     ann.type(CTRL_D)
@@ -229,6 +242,27 @@ def test_whoever_is_banned_from_the_broker_leaves(run: Zchat, sit: Sit) -> None:
     again = run(["connect"], nick="bob")
     assert again.returncode == 4
     assert "banned" in again.stderr and "spam" in again.stderr
+
+
+def test_what_is_too_much_at_once_waits(tmp_path: Path, bare_environment: dict[str, str]) -> None:
+    (tmp_path / "config.toml").write_text("[broker.limits]\nmessages_per_second = 2\nmessages_burst = 3\n")
+    broker = Broker(tmp_path / "broker", bare_environment | {"ZCHAT_CONFIG_DIR": str(tmp_path)})
+    run = Zchat(tmp_path / "users", bare_environment | {"ZCHAT_LINK": broker.link})
+    ann = Screen(["connect"], run.environment("ann"))
+    try:
+        ann.until("* Nobody else is here.")
+        ann.type(*(f"line {number}{ENTER}" for number in range(6)))
+        ann.until("(waiting) #general line 5\n#general>\nann | 1 here | sent too much at once: it waits\n")
+        ann.until("<ann> line 5\n#general>\nann | 1 here\n")
+        said = [row[6:] for row in ann.rows if "<ann>" in row]
+        assert said == [f"#general <ann> line {number}" for number in range(6)]
+        ann.type(*(f"more {number}{ENTER}" for number in range(6)), CTRL_D)
+        assert ann.ended() == 0  # which waits for them
+        assert "<ann> more 5" in seen(ann)
+    finally:
+        ann.close()
+        run.close()
+        broker.kill()
 
 
 # ---- about oneself ----------------------------------------------------------------------------------------

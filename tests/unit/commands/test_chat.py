@@ -23,6 +23,7 @@ class Client:
     link = LINK
     nick = "ann"
     connected = True
+    held_s = 0.0
 
     def __init__(self, joined: Sequence[str] = ("general",)) -> None:
         self.joined = frozenset(joined)

@@ -67,7 +67,7 @@ def test_where_rows_are_broken_anew_nothing_is_found() -> None:
     some.has_size(81, 24)
     assert taken(some, 1) == (0, [])
     add(some, 2)
-    some.forget()
+    some.moved()
     assert taken(some, 2) == (0, [])
 
 
@@ -80,6 +80,23 @@ def test_behind_a_text_of_doubtful_width_nothing_is_found() -> None:
     assert taken(some, 3) == (1, [3])
     add(some, 4, text="\U0001f600\n")  # however wide that is, it fits
     assert taken(some, 4) == (1, [4])
+
+
+def test_what_may_be_on_the_screen_is_printed_on_a_clear_one() -> None:
+    def print_of(pos: int) -> Print:
+        return Print(lambda columns: [("", f"message {pos}\n")], pos)
+
+    some = above(rows=10)
+    for pos in range(20):
+        some.add(print_of(pos), f"message {pos}\n")
+    some.has_size(40, 10)
+    assert taken(some, 15) == (0, [])
+    assert some.take_screen(9) == []  # ten rows are below it
+    assert [one.pos for one in some.take_screen(10)] == [*range(13, 20)]  # and three for the line
+    assert some.take_screen(19) == []  # it is to be printed again
+    some.add(print_of(1), "message 1\n")
+    some.cleared()
+    assert some.take_screen(1) == []
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.keys import Keys
 
 from zchat.client.terminal import keys
+from zchat.client.terminal.above import Above
 from zchat.client.terminal.completion import Candidates
 from zchat.common import limits
 
@@ -67,7 +68,7 @@ def test_a_paste_keeps_its_lines_and_is_no_larger_than_a_message() -> None:
 
 
 def test_the_keys_are_those_of_the_page() -> None:
-    bound = {binding.keys for binding in keys.keys_of(Buffer(), Wanted(), lambda: None).bindings}
+    bound = {binding.keys for binding in keys.keys_of(Buffer(), Wanted(), Above()).bindings}
     assert bound == {
         (Keys.Enter,), (Keys.Escape, Keys.Enter), (Keys.Tab,), (Keys.BackTab,), (Keys.ControlC,),
         (Keys.ControlD,), (Keys.ControlZ,), (Keys.ControlL,), (Keys.BracketedPaste,),

@@ -36,9 +36,13 @@ class Posts:
         self._front.posted(to, text, sent)
 
     async def settle(self, timeout: float | None) -> None:
-        """Wait until all that was sent is stored or refused, at most `timeout` seconds (None: for ever)."""
-        if self._unsettled:
-            await asyncio.wait(self._unsettled, timeout=timeout)
+        """Wait until all that was sent is stored or refused, at most `timeout` seconds (None: for ever), not
+        counting those for which the client has to wait since it sent too much."""
+        while self._unsettled:
+            held_s = self._client.held_s
+            await asyncio.wait(self._unsettled, timeout=None if timeout is None else timeout + held_s)
+            if not held_s and not self._client.held_s:
+                break
 
     async def lost(self) -> ZchatError | None:
         """Once the client is closed: why something that was sent is not known to be stored, if so."""

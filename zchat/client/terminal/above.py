@@ -1,4 +1,4 @@
-"""What stands above the line, as far as it is surely still on the screen: it can be printed anew there."""
+"""What stands above the line, and where, as far as that is sure: it can be printed anew there."""
 
 from collections import deque
 from collections.abc import Callable
@@ -7,7 +7,9 @@ from unicodedata import category, east_asian_width
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
 
+_LINE_ROWS: Final = 3  # that are left for the line
 _PRINTS_MAX: Final = 1_000
+_RECENT_MAX: Final = 500  # prints; a screen has not as many rows
 
 
 class Print(NamedTuple):
@@ -28,21 +30,28 @@ class Above:
         self._columns = self._rows = 0  # of the terminal
         self._rows_above = 0  # at least so many
         self._printed: deque[tuple[Print, int]] = deque()  # with the rows that each takes
+        self._recent: deque[Print] = deque(maxlen=_RECENT_MAX)
 
-    def forget(self) -> None:
-        """Something else is on the screen now."""
+    def moved(self) -> None:
+        """What was printed is somewhere else on the screen, or not there any more."""
         self._rows_above = 0
         self._printed.clear()
+
+    def cleared(self) -> None:
+        """Nothing is on the screen any more."""
+        self.moved()
+        self._recent.clear()
 
     def has_size(self, columns: int, rows: int) -> None:
         """How large the terminal is. When that changes, it breaks rows anew in a way of its own."""
         if (columns, rows) != (self._columns, self._rows):
             self._columns, self._rows = columns, rows
-            self.forget()
+            self.moved()
 
     def add(self, print: Print, text: str) -> None:
         """This was printed, and looks so. Behind a text about whose width terminals differ nothing is found
         again."""
+        self._recent.append(print)
         least, most = rows_of(text, self._columns)
         self._rows_above += least
         if least != most:
@@ -69,7 +78,24 @@ class Above:
                 found = (rows, count)
         self._rows_above -= found[0]
         taken = [self._printed.pop()[0] for _ in range(found[1])]
+        for _ in taken:
+            self._recent.pop()
         return found[0], taken[::-1]
+
+    def take_screen(self, pos: int) -> list[Print]:
+        """All that may be on the screen, if the message may be: to be printed anew on one that is cleared."""
+        candidates = list(self._recent)[-self._rows :] if self._rows else []
+        if not any(print.pos == pos for print in candidates):
+            return []
+        self.cleared()
+        rows, fitting = 0, 0
+        for print in reversed(candidates):
+            text = "".join(fragment[1] for fragment in print.draw(self._columns))
+            rows += rows_of(text, self._columns)[1]
+            if rows > self._rows - _LINE_ROWS:
+                break
+            fitting += 1
+        return candidates[len(candidates) - fitting :]
 
 
 def rows_of(text: str, columns: int) -> tuple[int, int]:

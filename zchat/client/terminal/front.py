@@ -198,6 +198,8 @@ class Terminal:
             row += [("class:status", " | "), ("class:away", "the broker is away")]
         elif self._known.here:
             row.append(("class:status", f" | {self._known.here} here"))
+        if chat.client.connected and chat.client.held_s:
+            row.append(("class:status", " | sent too much at once: it waits"))
         if chat.account.away:
             row += [("class:status", " | "), ("class:away", f"you are away: {one_line(chat.account.away)}")]
         topic = self._known.topics.get(chat.to[1:], "") if chat.to.startswith("#") else ""

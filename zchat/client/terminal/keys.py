@@ -1,15 +1,17 @@
 """What the keys do: the ones beside those of every prompt (Emacs's, as in a shell)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
-from typing import Protocol
+from typing import Any, Protocol
 
+from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer, CompletionState
 from prompt_toolkit.completion import Completion
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.key_binding import KeyBindings
 from prompt_toolkit.keys import Keys
 
+from zchat.client.terminal.above import Above
 from zchat.client.terminal.completion import Candidates
 from zchat.common import limits
 from zchat.common.text import one_line
@@ -34,9 +36,8 @@ class Wanted(Protocol):
         """What the last word of the text before the cursor can become."""
 
 
-def keys_of(buffer: Buffer, wanted: Wanted, changed: Callable[[], None]) -> KeyBindings:
-    """The keys of the line that is typed into `buffer`. `changed` is called before one of them puts something
-    else on the screen."""
+def keys_of(buffer: Buffer, wanted: Wanted, above: Above) -> KeyBindings:
+    """The keys of the line that is typed into `buffer`. `above` hears of what becomes of that."""
     keys = KeyBindings()
     keys.add("enter")(lambda event: _enter(buffer))
     keys.add("escape", "enter")(lambda event: buffer.insert_text("\n"))
@@ -44,8 +45,8 @@ def keys_of(buffer: Buffer, wanted: Wanted, changed: Callable[[], None]) -> KeyB
     keys.add("s-tab")(lambda event: buffer.complete_previous())
     keys.add("c-c")(lambda event: buffer.reset() if buffer.text else wanted.interrupted())
     keys.add("c-d", filter=Condition(lambda: not buffer.text))(lambda event: wanted.left())
-    keys.add("c-z")(lambda event: _change(changed, event.app.suspend_to_background))
-    keys.add("c-l")(lambda event: _change(changed, event.app.renderer.clear))
+    keys.add("c-z")(lambda event: _suspend(event.app, above))
+    keys.add("c-l")(lambda event: _clear(event.app, above))
     keys.add(Keys.BracketedPaste)(lambda event: _paste(buffer, event.data, wanted))
     return keys
 
@@ -55,9 +56,14 @@ def _enter(buffer: Buffer) -> None:
     buffer.load_history_if_not_yet_loaded()  # else only when it is drawn next
 
 
-def _change(changed: Callable[[], None], how: Callable[[], None]) -> None:
-    changed()
-    how()
+def _suspend(app: Application[Any], above: Above) -> None:
+    above.moved()  # by what the shell prints meanwhile
+    app.suspend_to_background()
+
+
+def _clear(app: Application[Any], above: Above) -> None:
+    above.cleared()
+    app.renderer.clear()
 
 
 def _paste(buffer: Buffer, data: str, wanted: Wanted) -> None:

@@ -50,7 +50,7 @@ class Line:
         self._app: Application[None] = Application(
             Layout(self._rows()),
             style=STYLE,
-            key_bindings=keys_of(self.buffer, wanted, self._seen.forget),
+            key_bindings=keys_of(self.buffer, wanted, self._seen),
             output=_output(),
             input=create_input(sys.stdin),
             color_depth=ColorDepth.DEPTH_1_BIT if os.environ.get("NO_COLOR") else None,
@@ -74,6 +74,8 @@ class Line:
 
     def print(self, prints: Sequence[Print]) -> None:
         """Print above the line, which is drawn anew."""
+        if not prints:
+            return
         if self._app.is_running:
             self._app.renderer.erase()
         fragments: Fragments = []
@@ -87,7 +89,8 @@ class Line:
         self.redraw()
 
     def print_anew(self, pos: int) -> None:
-        """Print a message anew in its place, if it is still on the screen, and all that stands below it."""
+        """Print a message anew, if it may be on the screen: in its place, and all that stands below it. When
+        nobody knows where that is, the whole screen."""
         if not self._app.is_running:
             return
         size = self._app.output.get_size()
@@ -97,7 +100,9 @@ class Line:
             self._app.renderer.erase()
             self._app.output.cursor_up(rows)
             self._app.output.erase_down()
-            self.print(prints)
+        elif prints := self._seen.take_screen(pos):
+            self._app.renderer.clear()
+        self.print(prints)
 
     def redraw(self) -> None:
         """What stands around it is something else now."""
