@@ -82,11 +82,26 @@ def test_changes_are_taken_once_and_only_where_something_changed() -> None:
     assert presence.due_ms == 1_100
     sessions.end(bob)
     presence.touch("bob", 1_080)
-    assert presence.take(sessions) == [Change("ann", True)]
+    assert presence.take(sessions, ()) == [Change("ann", True, False)]
     assert presence.due_ms is None
     presence.touch("ann", 2_000)
-    assert presence.take(sessions) == []
+    assert presence.take(sessions, ()) == []
     sessions.end(ann)
     presence.touch("ann", 3_000)
-    assert presence.take(sessions) == [Change("ann", False)]
-    assert presence.take(sessions) == []
+    assert presence.take(sessions, ()) == [Change("ann", False, False)]
+    assert presence.take(sessions, ()) == []
+    presence.touch("ann", 4_000)
+    assert presence.take(sessions, {"ann"}) == []  # who is not here is not away
+
+
+def test_who_is_away_is_told_once() -> None:
+    sessions, presence = Sessions(1, "n"), Presence(100)
+    begun(sessions, b"\0a", "ann").open = True
+    for away, told in (
+        ({"ann"}, [Change("ann", True, True)]),
+        ({"ann"}, []),
+        (set(), [Change("ann", True, False)]),
+        (set(), []),
+    ):
+        presence.touch("ann", 1_000)
+        assert presence.take(sessions, away) == told

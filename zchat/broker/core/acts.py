@@ -51,8 +51,8 @@ class Settled(NamedTuple):
 
 
 class Acts:
-    """Decides on acts and does what they say, in the state and in the log. `changes` and `cutoffs` are what
-    follows when it is durable."""
+    """Decides on acts and does what they say, in the state and in the log. `changes`, `cutoffs` and `away`
+    (who is so, or is back) are what follows when it is durable."""
 
     def __init__(self, state: State, numbering: Numbering, limits: Limits, time_ms: int) -> None:
         self._state = state
@@ -62,6 +62,7 @@ class Acts:
         self._time_ms = time_ms
         self.changes: list[Change] = []
         self.cutoffs: list[Cutoff] = []
+        self.away: dict[str, bool] = {}
 
     def decide(self, user: str, act: wire.Act, key: str, mark: str) -> Settled:
         """Do an act of `user`, whose session has `key`; `mark` is the same whenever the request is repeated.
@@ -490,6 +491,7 @@ class Acts:
         if self._state.users[user].away == text:
             return Settled(0)
         self._state.set_away(user, text)
+        self.away[user] = bool(text)
         return Settled(self._audit(user, "away", "", user, 0, text, ""))
 
     def _set_ignored(self, user: str, act: wire.SetIgnored) -> Settled:

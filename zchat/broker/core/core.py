@@ -230,6 +230,9 @@ class Core:
         """Tell what is durable. Nothing of a decision is told anywhere else."""
         decision, held, scrubbed = released
         self._context.log.durable.keys_changed(decision.state)
+        for nick, away in decision.away.items():
+            self._context.log.durable.set_away(nick, away)
+            self._context.presence.touch(nick, self._context.now_ms)
         self._answer(decision, scrubbed)
         changes: dict[int, list[Change]] = {}
         for change in decision.changes:

@@ -68,6 +68,7 @@ class Decision(NamedTuple):
     redactions: list[int]
     changes: list[Change]
     cutoffs: list[Cutoff]
+    away: dict[str, bool]
     answers: list[tuple[Origin, Answer]]
 
     @property
@@ -154,7 +155,15 @@ class Deciding:
         state = self._state.take_changed()
         acts = self._acts
         return Decision(
-            segments, counters, keys, state, self._redactions, acts.changes, acts.cutoffs, self._answers
+            segments,
+            counters,
+            keys,
+            state,
+            self._redactions,
+            acts.changes,
+            acts.cutoffs,
+            acts.away,
+            self._answers,
         )
 
     def _decide(self, submission: Submission) -> Answer | None:

@@ -25,9 +25,11 @@ class Durable:
         self._members: dict[str, dict[str, None]] = {}  # of private rooms, each in the order of joining
         self._barred: set[tuple[str, str]] = set()  # a nick and a conversation; `$` stands for all of them
         self._nick_of_key: dict[str, str] = {}
+        self.away: set[str] = set()
         for nick, user in state.users.items():
             self._reads[nick] = {f"#{name}": pos for name, pos in user.rooms.items()}
             self._nick_of_key.update(dict.fromkeys(user.keys, nick))
+            self.set_away(nick, bool(user.away))
         for conversation in state.heads:
             self._add_readers(conversation)
         for name, room in state.rooms.items():
@@ -62,6 +64,10 @@ class Durable:
         if change.bars is not None:
             barred = self._barred.add if change.bars else self._barred.discard
             barred((change.nick, change.conversation))
+
+    def set_away(self, nick: str, away: bool) -> None:
+        """That somebody is away, or back, became durable."""
+        (self.away.add if away else self.away.discard)(nick)
 
     def keys_changed(self, rows: Iterable[StateRow]) -> None:
         """What rows of the state say about whose keys are whose became durable."""
@@ -122,7 +128,7 @@ class Durable:
         """All of it, to be compared."""
         reads = {nick: rooms for nick, rooms in self._reads.items() if rooms}
         members = {room: sorted(nicks) for room, nicks in self._members.items()}
-        return self.as_of, self.heads, reads, members, self._barred, self._nick_of_key
+        return self.as_of, self.heads, reads, members, self._barred, self._nick_of_key, self.away
 
     def _add_readers(self, conversation: str) -> None:
         for nick in readers(conversation):

@@ -58,6 +58,10 @@ class Greeting:
     def _begin_of_account(self, peer: bytes, hello: wire.Hello) -> None:
         """A session of the account that runs the broker, which came through the control socket."""
         context = self._context
+        _check_version(hello)
+        for other in context.sessions.of(wire.ACCOUNT):
+            if other.hello.instance == hello.instance:
+                self.end(other, "taken over")
         if len(context.sessions.of(wire.ACCOUNT)) >= context.limits.sessions_per_user_max:
             raise Denied(Refusal.LIMIT_REACHED, "too many sessions of the control socket")
         session = context.sessions.begin(peer, "", hello, wire.ACCOUNT, context.now_ms)
@@ -240,13 +244,17 @@ class Greeting:
                 self.end(session, "silent")
 
 
-def _names(hello: wire.Hello) -> tuple[str, str]:
+def _check_version(hello: wire.Hello) -> None:
     if not hello.first_version <= wire_limits.VERSION <= hello.last_version:
         raise Denied(
             Refusal.VERSION_UNSUPPORTED,
             f"this broker speaks version {wire_limits.VERSION} of ZCHAT, the client {hello.first_version}"
             f" to {hello.last_version}",
         )
+
+
+def _names(hello: wire.Hello) -> tuple[str, str]:
+    _check_version(hello)
     try:
         return names.nick(hello.nick), names.folded(hello.nick)
     except names.InvalidName as error:

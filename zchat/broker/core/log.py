@@ -284,7 +284,7 @@ class Log:
             self.probe_due_ms = None
             self._seq += 1
             self._commit = _Commit(self._seq, [])
-            return self._write(self._seq, Decision([], [], [], [], [], [], [], []))
+            return self._write(self._seq, Decision([], [], [], [], [], [], [], {}, []))
         return None
 
     def _write(self, seq: int, decision: Decision) -> Write:

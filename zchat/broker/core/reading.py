@@ -276,11 +276,8 @@ class Reading:
         context = self._context
         if context.presence.due_ms is None or context.now_ms < context.presence.due_ms:
             return
-        users = context.log.state.users
-        changes = [
-            wire.Person(nick, present, bool(nick in users and users[nick].away))
-            for nick, present in context.presence.take(context.sessions)
-        ]
+        away = context.log.durable.away
+        changes = [wire.Person(*change) for change in context.presence.take(context.sessions, away)]
         for begin in range(0, len(changes), limits.LIST_MAX):
             part = changes[begin : begin + limits.LIST_MAX]
             context.emit(Publish(wire.HERE, wire.encode(wire.Presence(0, part))))

@@ -1,7 +1,7 @@
 """Sessions: who is connected, as whom, and who is here."""
 
 from collections import deque
-from collections.abc import Iterator, KeysView
+from collections.abc import Container, Iterator, KeysView
 from typing import Final, NamedTuple
 
 from zchat.broker.core.instances import Instance
@@ -141,10 +141,11 @@ def _remove(index: dict[str, dict[int, Session]], name: str, session: Session) -
 
 
 class Change(NamedTuple):
-    """Somebody came or went."""
+    """Somebody came or went, or is away or back."""
 
     nick: str
     present: bool
+    away: bool
 
 
 class Presence:
@@ -152,24 +153,27 @@ class Presence:
 
     def __init__(self, interval_ms: int) -> None:
         self._interval_ms = interval_ms
-        self._told: set[str] = set()
+        self._told: dict[str, bool] = {}  # who is here, and whether away
         self._touched: dict[str, None] = {}
         self.due_ms: int | None = None
 
     def touch(self, nick: str, now_ms: int) -> None:
-        """Somebody's sessions changed."""
+        """Somebody's sessions changed, or whether they are away."""
         self._touched[nick] = None
         if self.due_ms is None:
             self.due_ms = now_ms + self._interval_ms
 
-    def take(self, sessions: Sessions) -> list[Change]:
-        """What is to be told now; who came and went in between is not."""
+    def take(self, sessions: Sessions, away: Container[str]) -> list[Change]:
+        """What is to be told now; who came and went in between is not. `away`: who is."""
         changes = []
         for nick in self._touched:
+            told = self._told.pop(nick, None)
+            is_away = nick in away
             present = sessions.is_present(nick)
-            if present != (nick in self._told):
-                changes.append(Change(nick, present))
-                (self._told.add if present else self._told.discard)(nick)
+            if present:
+                self._told[nick] = is_away
+            if self._told.get(nick) is not told:
+                changes.append(Change(nick, present, is_away))
         self._touched.clear()
         self.due_ms = None
         return changes
