@@ -22,7 +22,7 @@ def long(request: pytest.FixtureRequest) -> bool:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if _is_long(config):
         for item in items:
-            if "fuzz" in item.path.parts:
+            if "long" in getattr(item, "fixturenames", ()) and item.path.parent.name in ("fuzz", "wire"):
                 item.add_marker(pytest.mark.timeout(_LONG_S))
 
 

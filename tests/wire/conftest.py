@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import zmq
 
+from tests.fuzz.conftest import long, pytest_addoption  # noqa: F401 -- for the tests of this folder, too
 from tests.processes import BrokerProcess
 from tests.wire.raw import Client
 from zchat.common import wire

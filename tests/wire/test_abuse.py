@@ -1,7 +1,7 @@
 """Abuse: crowds of connections, keys and sessions. Each costs a bounded amount, and others do not wait for
 it.
 
-`pytest tests/wire/test_abuse.py -s -n 0` prints the numbers; ZCHAT_TESTS_LONG=1 makes the crowds larger.
+`pytest tests/wire/test_abuse.py -s -n 0` prints the numbers; `--long` makes the crowds larger.
 """
 
 import os
@@ -25,13 +25,9 @@ from zchat.common import keys, wire
 from zchat.common.codes import Refusal
 
 LIMITS = ConnectionLimits()
-LONG = bool(os.environ.get("ZCHAT_TESTS_LONG"))
-P99_MS_MAX = 500.0  # of others meanwhile; 5 on a machine that does nothing else
+P99_MS_MAX = 2_000.0  # of others meanwhile, also where a disk has others; 50 on a machine with nothing else
 RETURN_S_MAX = 20.0
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="what a process needs is read from /proc"),
-    pytest.mark.timeout(600 if LONG else 120),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what a process needs is read from /proc")
 
 
 class Scene:
@@ -55,7 +51,7 @@ class Scene:
             f"\n{what}: {grown:.1f} MiB and {opened} connections more"
             f"\n  before {self.before}\n  now    {latency}"
         )
-        assert latency.delivered_p99 < P99_MS_MAX
+        assert latency.delivered_p99 < P99_MS_MAX, latency
         assert grown < rss_mib
         assert opened <= opened_max
         return latency
@@ -96,16 +92,18 @@ def context() -> "Iterator[zmq.Context[zmq.Socket[bytes]]]":
 # ---- connections of nobody ----
 
 
-def test_handshakes_that_are_never_finished(scene: Scene, context: "zmq.Context[zmq.Socket[bytes]]") -> None:
+def test_handshakes_that_are_never_finished(
+    scene: Scene, context: "zmq.Context[zmq.Socket[bytes]]", long: bool
+) -> None:
     """Of one address so many are kept; others from there still get in, and who is in stays."""
-    broker, count = scene.broker, 12_000 if LONG else 3_000
+    broker, count = scene.broker, 12_000 if long else 3_000
     ann = Client(broker, context)
     ann.greet()
     ann.confirm()
     with Crowd(broker) as crowd:
         crowd.hang(count)
         at_once = LIMITS.unadmitted_per_address_max
-        scene.check(what=f"{count} unfinished handshakes", rss_mib=64, opened_max=at_once + 100)
+        scene.check(what=f"{count} unfinished handshakes", rss_mib=64, opened_max=at_once + 300)
         newcomer, began = Client(broker, context), time.monotonic()
         newcomer.greet()
         print(f"  a newcomer from the same address got in after {time.monotonic() - began:.2f} s")
@@ -117,9 +115,9 @@ def test_handshakes_that_are_never_finished(scene: Scene, context: "zmq.Context[
     scene.wait_for_the_end()
 
 
-def test_handshakes_without_a_hello(scene: Scene) -> None:
+def test_handshakes_without_a_hello(scene: Scene, long: bool) -> None:
     """They cost 41 KiB each, and not for long."""
-    count = 5_000 if LONG else 600
+    count = 5_000 if long else 600
     with Crowd(scene.broker) as crowd:
         crowd.shake_hands(count)
         scene.check(what=f"{count} handshakes and no Hello", rss_mib=160, opened_max=2_100)
@@ -127,8 +125,8 @@ def test_handshakes_without_a_hello(scene: Scene) -> None:
     scene.wait_for_the_end()
 
 
-def test_connections_that_come_and_go(scene: Scene) -> None:
-    ends_at, count = time.monotonic() + (60 if LONG else 3), 0
+def test_connections_that_come_and_go(scene: Scene, long: bool) -> None:
+    ends_at, count = time.monotonic() + (60 if long else 3), 0
     while time.monotonic() < ends_at:
         with Crowd(scene.broker) as crowd:
             crowd.hang(100)
@@ -209,10 +207,10 @@ def test_a_key_cannot_be_claimed(scene: Scene, context: "zmq.Context[zmq.Socket[
     ann.close()
 
 
-def test_hellos_that_are_refused_again_and_again(scene: Scene) -> None:
+def test_hellos_that_are_refused_again_and_again(scene: Scene, long: bool) -> None:
     """So many are read of a connection, and few of them make a line in the log."""
     said, lines = wire.encode(hello("witness1", 1)), len(scene.broker.log_lines())
-    ends_at, count, ended = time.monotonic() + (60 if LONG else 3), 0, 0
+    ends_at, count, ended = time.monotonic() + (60 if long else 3), 0, 0
     while time.monotonic() < ends_at:
         one = curve(scene.broker)
         try:

@@ -30,14 +30,18 @@ class Guard:
             min(self._look_due_ms, self._ask_due_ms) if len(self.connections) or self._turned_away else None
         )
 
-    def note_changes(self, now_ms: int) -> None:
-        """Take in what the monitors tell: which connections began and ended."""
-        for port, began, descriptor in self._sockets.changes():
+    def note_changes(self, now_ms: int, most: int | None = None) -> bool:
+        """Take in what the monitors tell: which connections began and ended, all of it, or at most so many of
+        each port. Returns whether there may be more."""
+        noted = 0
+        for port, began, descriptor in self._sockets.changes(most):
+            noted += 1
             if not began:
                 self.lost += self.connections.closed(descriptor, port)
             elif (found := ends(descriptor)) is not None and found.port == port:  # and not another's by now
                 self.lost += self.connections.opened(descriptor, port, found.address, now_ms)
         self.let_go()
+        return most is not None and noted >= most
 
     def look(self, now_ms: int) -> None:
         """Find out who sends without saying anything, and over which connections nobody was let in. Only to

@@ -58,6 +58,7 @@ from zchat.common.keys import KeyPair
 REQUESTS_PER_TURN: Final = 256  # read before the loop looks at anything else
 REQUEST_BYTES_PER_TURN: Final = 1024 * 1024
 SUBSCRIPTIONS_PER_TURN: Final = 100
+CHANGES_PER_TURN: Final = 100  # of connections, of each port
 CONTROL: Final = b"@"  # before the routing ids of the control socket; those of ROUTER begin with a zero byte
 _POLL_MS_MAX: Final = 3_600_000  # poll(2) takes no more than 2**31 - 1
 STOP_SECONDS_MAX: Final = 5  # for what was read before the broker was told to stop
@@ -90,7 +91,7 @@ class Server:
         self._stopped_at: float | None = None
         # A descriptor of ZeroMQ tells that something changed, not that something is there. A socket is due
         # when it may have something to read: after such a sign, after a send, and until it was read empty.
-        self._router_due = self._xpub_due = True
+        self._router_due = self._xpub_due = self._changes_due = True
         self._router_watched = False
         self._sockets = _sockets(key, host, port, control, log)
         self._guard = Guard(self._sockets, connection_limits or ConnectionLimits(), self._log)
@@ -134,7 +135,6 @@ class Server:
     def run(self) -> None:
         """Serve until `stop`, then close everything. An error of the storage threads is raised here."""
         try:
-            self._guard.note_changes(_now_ms())
             self._execute(self._core.start())
             told = False
             while not self._is_done():
@@ -155,9 +155,9 @@ class Server:
         ready = {descriptor for descriptor, _ in self._poll.poll(self._timeout_ms(accepting))}
         if self._wake_read.fileno() in ready:
             self._wake_read.recv(4096)
-        if not self._rare.isdisjoint(ready):
+        if self._changes_due or not self._rare.isdisjoint(ready):
             now_ms = _now_ms()
-            self._guard.note_changes(now_ms)
+            self._changes_due = self._guard.note_changes(now_ms, CHANGES_PER_TURN)
             self._sockets.admit(lambda key: self._connections.is_shut_out(key, now_ms))
         if self._threads.fileno() in ready:
             self._read_reports()
@@ -177,7 +177,7 @@ class Server:
         self._tell_time()
 
     def _timeout_ms(self, accepting: bool) -> int:
-        if self._xpub_due or ((self._router_due or self._control_due) and accepting):
+        if self._changes_due or self._xpub_due or ((self._router_due or self._control_due) and accepting):
             return 0
         if self._stopped_at is not None:
             return 10

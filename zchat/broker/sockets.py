@@ -5,6 +5,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -76,16 +77,16 @@ class Sockets:
         """Those that tell of connections: the ZAP handler, and the monitors."""
         return [self.zap, *self._monitors.values()]
 
-    def changes(self) -> Iterator[tuple[int, bool, int]]:
+    def changes(self, most: int | None = None) -> Iterator[tuple[int, bool, int]]:
         """What became of connections since this was asked before: on which port, whether it began or ended,
-        and its descriptor. In order for each port.
+        and its descriptor. In order for each port, and at most so many of each.
 
         A monitor is not signalled before it has been asked once. One that nobody reads stops all input and
         output, and closing, after 2,000 changes.
         """
         for port, monitor in self._monitors.items():
             with suppress(zmq.Again):
-                while True:
+                for _ in count() if most is None else range(most):
                     event, descriptor = _MONITORED.unpack(monitor.recv(zmq.DONTWAIT))
                     monitor.recv(zmq.DONTWAIT)  # its end of the connection
                     yield port, event == zmq.Event.ACCEPTED, descriptor
