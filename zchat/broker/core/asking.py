@@ -52,10 +52,10 @@ class Asking:
         meter, now_ms = session.meter, self._context.now_ms
         if isinstance(request, wire.Send):
             session.acted_ms = now_ms
-            return meter.messages.take(len(request.texts), now_ms) or meter.text_bytes.take(size, now_ms)
+            return meter.send(len(request.texts), size, now_ms)
         if isinstance(request, wire.KeyedSend):
             session.acted_ms = now_ms
-            return meter.messages.take(1, now_ms) or meter.text_bytes.take(size, now_ms)
+            return meter.send(1, size, now_ms)
         if not isinstance(request, wire.Fetch | wire.Follow):
             session.acted_ms = now_ms
         return meter.requests.take(1, now_ms)

@@ -238,7 +238,7 @@ class Greeting:
 
     def expire(self) -> None:
         """End the sessions that were silent for longer than the timeout."""
-        self._context.meters.forget(self._context.now_ms)
+        self._context.meters.forget(self._context.now_ms, self._context.sessions.keys)
         for session in self._context.sessions:
             if self._context.now_ms - session.seen_ms > self._context.limits.timeout_ms:
                 self.end(session, "silent")

@@ -1,5 +1,6 @@
 """How much a key, or an address from which nobody was let in yet, may ask in a time: token buckets."""
 
+from collections.abc import Container
 from typing import Final
 
 from zchat.broker.core.limits import Limits
@@ -18,18 +19,23 @@ class Bucket:
         self._level = float(burst)
         self._at_ms = now_ms
 
+    def wait_ms(self, now_ms: int) -> int:
+        """After how long something may be taken out; 0: now."""
+        if now_ms != self._at_ms:
+            more = (now_ms - self._at_ms) * self._per_second / 1000
+            self._level = min(self._burst, self._level + more)
+            self._at_ms = now_ms
+        if self._level >= 1:
+            return 0
+        return 1 + int((1 - self._level) * 1000 / self._per_second)
+
     def take(self, amount: int, now_ms: int) -> int:
         """Take out so much: 0 when that is allowed, else after how many milliseconds it will be. What is
         asked for may be more than the bucket holds: then those after it wait the longer."""
-        level = self._level
-        if now_ms != self._at_ms:
-            level = min(self._burst, level + (now_ms - self._at_ms) * self._per_second / 1000)
-            self._at_ms = now_ms
-        if level < 0 or level < min(amount, 1):
-            self._level = level
-            return 1 + int((1 - level) * 1000 / self._per_second)
-        self._level = level - amount
-        return 0
+        wait_ms = self.wait_ms(now_ms)
+        if not wait_ms:
+            self._level -= amount
+        return wait_ms
 
     def is_full(self, now_ms: int) -> bool:
         """Nothing is remembered that matters."""
@@ -45,6 +51,15 @@ class Meter:
         self.messages = Bucket(limits.messages_per_second, limits.messages_burst, now_ms)
         self.text_bytes = Bucket(limits.text_bytes_per_second, limits.text_bytes_burst, now_ms)
         self.requests = Bucket(limits.requests_per_second, limits.requests_burst, now_ms)
+
+    def send(self, messages: int, size: int, now_ms: int) -> int:
+        """Messages of so many bytes are sent: 0 when that is allowed, else after how many milliseconds it
+        will be. What is refused counts for nothing."""
+        wait_ms = max(self.messages.wait_ms(now_ms), self.text_bytes.wait_ms(now_ms))
+        if not wait_ms:
+            self.messages.take(messages, now_ms)
+            self.text_bytes.take(size, now_ms)
+        return wait_ms
 
     def is_full(self, now_ms: int) -> bool:
         """Nothing is remembered that matters."""
@@ -80,12 +95,15 @@ class Meters:
             self._addresses[address] = bucket
         return bucket.take(1, now_ms)
 
-    def forget(self, now_ms: int) -> None:
-        """Forget those that are full again, now and then."""
+    def forget(self, now_ms: int, in_use: Container[str]) -> None:
+        """Forget those that are full again, now and then, but for keys that are `in_use`: their sessions hold
+        on to them, and another session would get another one."""
         if now_ms < self._forget_ms:
             return
         self._forget_ms = now_ms + _FORGET_MS
-        self._keys = {key: meter for key, meter in self._keys.items() if not meter.is_full(now_ms)}
+        self._keys = {
+            key: meter for key, meter in self._keys.items() if key in in_use or not meter.is_full(now_ms)
+        }
         self._addresses = {
             address: bucket for address, bucket in self._addresses.items() if not bucket.is_full(now_ms)
         }

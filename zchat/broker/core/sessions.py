@@ -74,6 +74,11 @@ class Sessions:
         """The numbers of the sessions that live."""
         return self._by_number.keys()
 
+    @property
+    def keys(self) -> KeysView[str]:
+        """The keys that have sessions."""
+        return self._by_key.keys()
+
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._by_number.values()))
 
