@@ -191,7 +191,7 @@ def test_what_was_tried_is_said(run: Zchat, elsewhere: Zchat, broker: Broker) ->
     nothing = f"This account has no control socket of the broker at 127.0.0.1:{port}"
     done = elsewhere(["invite"], nick=None)
     assert done.returncode == 2
-    assert "which nick? No nick was used with this broker yet" in done.stderr
+    assert "which nick? No nick was used with this broker yet: --as NAME or ZCHAT_NICK" in done.stderr
     assert nothing in done.stderr
     done = elsewhere(["invite", "--as-account"], nick=None)
     assert done.returncode == 2

@@ -61,9 +61,10 @@ class Way(NamedTuple):
         return Refused(error.refusal, reason)
 
 
-def way(caller: Caller, as_account: bool) -> Way:
+def way(caller: Caller, as_account: bool, naming: str = "--nick") -> Way:
     """As whom to administer the broker: as who is named by an option or the environment; else as the account,
-    if it runs that broker; else as the default nick. Raises what `identity.find` raises."""
+    if it runs that broker; else as the default nick. `naming` is the option that names who asks. Raises what
+    `identity.find` raises."""
     if as_account or _is_named(caller):
         return way_of(caller, as_account)
     link = caller.link()
@@ -73,7 +74,8 @@ def way(caller: Caller, as_account: bool) -> Way:
     try:
         return way_of(caller, False)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{error}. {_no_socket(link)}") from None
+        reason = str(error).replace("--nick NAME", f"{naming} NAME")
+        raise ConfigurationError(f"{reason}. {_no_socket(link)}") from None
 
 
 def way_of(caller: Caller, as_account: bool) -> Way:

@@ -75,7 +75,7 @@ def invite(
         "lifetime_s": lasts_s,
         "reason": reason,
     }
-    run(_invite(way(caller, as_account), as_json, options))
+    run(_invite(way(caller, as_account, "--as"), as_json, options))
 
 
 async def _invite(by: Way, as_json: bool, options: dict[str, Any]) -> None:
