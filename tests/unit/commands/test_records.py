@@ -48,7 +48,7 @@ def act(name: str, subject: str = "", *, actor: str = "ann", **more: object) -> 
         (act("invite_made", "abcdefgh", until_ms=FOR_EVER), "ann made the invite abcdefgh"),
         (act("invite_used", "abcdefgh", details="left=0"), "ann used the invite abcdefgh (left=0)"),
         (act("invite_ended", "abcdefgh", reason="lost"), "ann ended the invite abcdefgh: lost"),
-        (act("token_made", "ci", details="may=send rooms="), "ann made a token for ci (may=send rooms=)"),
+        (act("token_made", "ci", details="may=send rooms="), "ann made a token for ci (may=send)"),
         (act("token_ended", "ci"), "ann ended the token of ci"),
         (act("key_changed", "ann"), "ann has another key, by the one before"),
         (act("key_replaced", "ann"), "ann has another key, by an invite"),

@@ -188,7 +188,8 @@ def audit_text(entry: Act | Registration) -> str:
 
 def _logged(act: Act) -> str | None:
     """About what stands in the log alone; None for the rest."""
-    actor, subject, details = _who(act.actor), one_line(act.subject), one_line(act.details)
+    actor, subject = _who(act.actor), one_line(act.subject)
+    details = one_line(act.details).removesuffix(" rooms=")  # of a token for all of them
     if act.act == "away":
         sentence = f"{actor} is away: {details}" if details else f"{actor} is back"
     elif act.act == "expired" and act.details in ("invite", "token"):
