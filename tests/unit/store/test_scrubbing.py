@@ -14,7 +14,7 @@ import pytest
 from store_disks import SqliteDisk, fail, files_at_most, wal_bytes
 from store_logs import Log, after, said, texts
 
-from zchat.broker.core.port import Durable, PageRead, Read, Write
+from zchat.broker.core.port import Durable, PageRead, Read, StoredSegment, Write
 from zchat.broker.store import wal
 from zchat.broker.store.migrations import MIGRATIONS, migrate
 from zchat.broker.store.threads import StoreThreads
@@ -53,13 +53,11 @@ def marked(number: int, size: int = 8) -> str:
 
 
 def marks(directory: Path) -> set[int]:
-    """The numbers of all texts of which some file of the directory holds a piece."""
-    return {
-        int(number)
-        for file in directory.iterdir()
-        if file.is_file()
-        for number in re.findall(rb"<(\d{6})>", file.read_bytes())
-    }
+    """The numbers of all texts of which some file of the directory holds a piece. Another process reads them:
+    to close a file of the database would take away the locks that SQLite has on it in this process."""
+    files = [file for file in directory.iterdir() if file.is_file()]
+    read = subprocess.run(["cat", *files], check=True, stdout=subprocess.PIPE)
+    return {int(number) for number in re.findall(rb"<(\d{6})>", read.stdout)}
 
 
 class Talk:
@@ -86,9 +84,10 @@ class Talk:
     def say(self, *sizes: int, **how: int) -> None:
         self.disk.store.write(self.segment(*sizes, **how))
 
-    def redact(self, *positions: int) -> bool:
+    def redact(self, *positions: int, new: Sequence[StoredSegment] = ()) -> bool:
+        """In a commit that has also these new segments."""
         self.there |= dict.fromkeys(positions, "")
-        return self.disk.store.write(self.log.write(redactions=positions))
+        return self.disk.store.write(self.log.write(new, redactions=positions))
 
     @property
     def left(self) -> set[int]:
@@ -116,6 +115,13 @@ def impatient(monkeypatch: pytest.MonkeyPatch, talk: Talk) -> None:
     """What waits for a reader waits only shortly."""
     monkeypatch.setattr(wal, "SCRUB_PATIENCE_MS", 50)
     monkeypatch.setattr(wal, "BUSY_TIMEOUT_MS", 10)
+    talk.disk.connections[0].execute("PRAGMA busy_timeout = 10")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch, talk: Talk) -> None:
+    """What waits for a reader tries often, and does not give up while a machine is slow."""
+    monkeypatch.setattr(wal, "SCRUB_PATIENCE_MS", 60_000)
     talk.disk.connections[0].execute("PRAGMA busy_timeout = 10")
 
 
@@ -190,21 +196,23 @@ class TestTexts:
         assert talk.redact(*range(1, 41, 3))
         talk.check()
 
-    @pytest.mark.parametrize("size_max", [40, 400, 3 * KIB, 9 * KIB])
-    @pytest.mark.parametrize("seed", range(3))
+    @pytest.mark.parametrize("size_max", [40, 400, 2000, 9000])
+    @pytest.mark.parametrize("seed", [2, 6, 14])
     def test_in_a_long_life(self, talk: Talk, seed: int, size_max: int) -> None:
-        """Rows of all sizes come, and shrink a little or to nothing, in any order."""
+        """Rows of all sizes come, and shrink a little or to nothing, in any order. Among the seeds are some
+        in which an UPDATE would have SQLite leave a copy of a row that it moved."""
         rng = Random(seed)
-        for _ in range(40):
+        for step in range(100):
+            new: list[StoredSegment] = []
             for _ in range(rng.randint(0, 12)):
-                sizes = [rng.randint(8, size_max) for _ in range(rng.randint(1, 6))]
-                talk.say(*sizes, send=rng.randint(1, 6))
-            if rng.random() < 0.05:
-                talk.disk.restart()
+                sizes = [rng.randint(8, size_max) for _ in range(rng.randint(1, 3))]
+                new += talk.segment(*sizes, send=rng.randint(1, 3)).segments
             left = sorted(talk.left)
-            if left:
-                assert talk.redact(*rng.sample(left, min(len(left), rng.randint(1, 20))))
+            gone = rng.sample(left, min(len(left), rng.randint(1, 20)))
+            assert talk.redact(*gone, new=new)
+            if step % 10 == 9:
                 assert talk.found == talk.left
+                talk.disk.restart()
         talk.check()
 
     def test_written_by_an_older_version(self, tmp_path: Path) -> None:
@@ -249,11 +257,10 @@ class TestReaders:
         threads.stop()
 
     def test_that_came_before_and_end_soon_are_waited_for(
-        self, talk: Talk, foreign_reader: Callable[[], Callable[[], None]]
+        self, talk: Talk, patient: None, foreign_reader: Callable[[], Callable[[], None]]
     ) -> None:
         talk.say(5 * KIB, 40)
         end = foreign_reader()
-        talk.disk.connections[0].execute("PRAGMA busy_timeout = 10")
         # It is still there at the first attempt, and ends before the second.
         talk.disk.interrupt(EMPTYING, lambda: talk.disk.interrupt(EMPTYING, end))
         assert talk.redact(1)
@@ -280,6 +287,7 @@ class TestReaders:
         foreign_reader: Callable[[], Callable[[], None]],
     ) -> None:
         """Nobody can have all commits wait by repeating a redaction."""
+        monkeypatch.setattr(wal, "SCRUB_PATIENCE_MS", 500)
         tries: list[float] = []
 
         def count() -> None:
@@ -291,7 +299,7 @@ class TestReaders:
         talk.disk.interrupt(EMPTYING, count)
         assert not talk.redact(1)
         assert len(tries) > 1
-        assert 0.02 < tries[-1] - tries[0] < 0.5
+        assert tries[-1] - tries[0] > 0.1
         tries.clear()
         assert not talk.redact(1)
         assert not talk.redact(2)
@@ -325,8 +333,21 @@ class TestReaders:
         talk.check()
         assert talk.disk.connections[0].execute("PRAGMA busy_timeout").fetchone() == (wal.BUSY_TIMEOUT_MS,)
 
+    def test_and_writers_of_other_programs_are_waited_for(self, talk: Talk, patient: None) -> None:
+        other = sqlite3.connect(talk.disk.path, isolation_level=None)
+
+        def write() -> None:
+            other.execute("BEGIN IMMEDIATE")
+            talk.disk.interrupt(EMPTYING, lambda: other.execute("ROLLBACK"))
+
+        talk.say(5 * KIB, 40)
+        talk.disk.interrupt(EMPTYING, write)
+        assert talk.redact(1)
+        talk.check()
+        other.close()
+
     def test_that_come_while_others_are_waited_for_are_not_in_the_way(
-        self, talk: Talk, foreign_reader: Callable[[], Callable[[], None]]
+        self, talk: Talk, patient: None, foreign_reader: Callable[[], Callable[[], None]]
     ) -> None:
         """So readers that come one after the other cannot put it off for ever."""
 
@@ -335,7 +356,6 @@ class TestReaders:
             talk.disk.interrupt(EMPTYING, lambda: (foreign_reader(), end()))
 
         talk.say(5 * KIB, 40)
-        talk.disk.connections[0].execute("PRAGMA busy_timeout = 10")
         talk.disk.interrupt(EMPTYING, read)
         assert talk.redact(1)
         talk.check()
