@@ -236,8 +236,12 @@ class Play:
             return
         rows, last_pos, last_time_ms = self.store.load()
         kept = State(rows, last_pos, last_time_ms)
-        assert _known(log.state) == _known(kept)
+        assert self.known() == _known(kept)
         assert log.durable.contents() == Durable(kept).contents() == Durable(log.state).contents()
+
+    def known(self) -> dict[str, object]:
+        """All that decisions are made by."""
+        return _known(self.core._context.log.state)
 
     # ---- what is expected ----
 
