@@ -47,9 +47,7 @@ def _hint(refusal: Refusal, who: Identity) -> str:
     return _HINTS[refusal].format(nick=quoted(who.nick))
 
 
-async def invite_after(
-    error: Refused | WrongIdentity, who: Identity, timeout: float | None
-) -> str | None:
+async def invite_after(error: Refused | WrongIdentity, who: Identity, timeout: float | None) -> str | None:
     """The secret of an invite for the nick of somebody who had none and runs the broker, for whoever can open
     its control socket lets in whom they like. None for others, and when that does not answer."""
     from zchat.client.aio import AsyncClient
