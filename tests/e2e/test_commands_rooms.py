@@ -27,7 +27,7 @@ def listed(run: Zchat) -> dict[str, tuple[int, str]]:
     done = run(["rooms", "--json"])
     assert done.returncode == 0, done.stderr
     rooms = [json.loads(line) for line in done.stdout.splitlines()]
-    assert all(list(room) == ["name", "topic", "members"] for room in rooms)
+    assert all(list(room) == ["name", "topic", "members", "private", "announce"] for room in rooms)
     return {room["name"]: (room["members"], room["topic"]) for room in rooms}
 
 
