@@ -2,13 +2,12 @@
 
 from typing import Final, NamedTuple
 
-from zchat.broker.descriptors import bytes_received
+from zchat.broker.descriptors import bytes_received, traffic
 from zchat.broker.unadmitted import Bounds, Unadmitted
 
 LOCAL_PORT: Final = 0  # of a Unix socket, whose connections are the owner's: none of them is turned away
 ROUND_MS: Final = 1_000  # in which each connection is looked at once, a part of them at a time
 _LOOKED_AT_ONCE: Final = 500  # connections; some milliseconds
-_CURVE_BEGUN_BYTES: Final = 64 + 2 + 200  # the greeting and HELLO, with the header of its frame (RFC 26)
 _RESERVED_PART: Final = 8  # of the process's descriptors, an eighth: for files, and what is being shut down
 
 
@@ -20,8 +19,8 @@ class ConnectionLimits(NamedTuple):
     unadmitted_max: int = 4_096  # connections over which nobody was let in yet, at once
     unadmitted_per_address_max: int = 2_048  # of one IPv4 address or one IPv6 network (/64)
     unadmitted_ms_max: int = 15_000  # until somebody is let in over a connection
-    unadmitted_silent_ms: int = 500  # until a client's first bytes, or it gives way when there are too many
-    unadmitted_patience_ms: int = 2_000  # after which it gives way to a new one, when there are too many
+    unadmitted_silent_ms: int = 500  # to begin with CURVE, or it gives way when there are too many
+    unadmitted_patience_ms: int = 5_000  # for each answer to the broker, or it gives way as well
     unadmitted_requests_max: int = 1_000  # read from a connection until somebody is let in
     subscriptions_max: int = 10_000  # that one connection asks for, ever
     malformed_max: int = 100  # requests of one connection that cannot be read
@@ -46,8 +45,8 @@ CONNECTION_MEANINGS: Final = {
     "unadmitted_max": "connections over which nobody was let in yet, at once",
     "unadmitted_per_address_max": "such connections of one IPv4 address or IPv6 network (/64)",
     "unadmitted_ms_max": "ms until somebody is let in over a connection",
-    "unadmitted_silent_ms": "ms for its first bytes, after which it gives way, when there are too many",
-    "unadmitted_patience_ms": "ms after which such a connection gives way, when there are too many",
+    "unadmitted_silent_ms": "ms for it to begin with CURVE, or it gives way when there are too many",
+    "unadmitted_patience_ms": "ms for its client to answer the broker, or it gives way as well",
     "unadmitted_requests_max": "requests of a connection until somebody is let in",
     "subscriptions_max": "subscriptions that one connection asks for, ever",
     "malformed_max": "requests of one connection that cannot be read",
@@ -124,7 +123,7 @@ class Connections:
             limits.unadmitted_patience_ms,
             limits.unadmitted_ms_max,
         )
-        self._unadmitted = Unadmitted(bounds, _has_begun)
+        self._unadmitted = Unadmitted(bounds, traffic)
 
     def __len__(self) -> int:
         return len(self._by_descriptor)
@@ -332,9 +331,3 @@ class Connections:
         seconds = (now_ms - connection.since_ms) // 1000
         allowed = self._limits.unreadable_bytes_max + self._limits.unreadable_bytes_per_second * seconds
         return received - connection.received > allowed
-
-
-def _has_begun(descriptor: int) -> bool:
-    """Whether so much came as an honest client says at once; True where that cannot be known."""
-    received = bytes_received(descriptor)
-    return received is None or received >= _CURVE_BEGUN_BYTES

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
-_BYTES_RECEIVED_OFFSET: Final = 128  # of tcpi_bytes_received in Linux's struct tcp_info
+_LAST_DATA_SENT_OFFSET: Final = 44  # of tcpi_last_data_sent in Linux's struct tcp_info, in ms
+_LAST_DATA_RECEIVED_OFFSET: Final = 52
+_BYTES_RECEIVED_OFFSET: Final = 128
 _NETWORK_BYTES: Final = 8  # of an IPv6 address: one customer has at least a /64
 _DESCRIPTORS_UNKNOWN: Final = 65_536
 _V4_MAPPED: Final = "::ffff:"
@@ -36,15 +38,32 @@ def ends(descriptor: int) -> Ends | None:
     return None
 
 
-def bytes_received(descriptor: int) -> int | None:
-    """What the kernel has received on a TCP connection, in bytes; None where that cannot be known."""
+class Traffic(NamedTuple):
+    """What came over a connection: bytes, and for how many ms nothing did since this side said something; 0
+    when it is this side's turn."""
+
+    received: int
+    silent_ms: int
+
+
+def traffic(descriptor: int) -> Traffic | None:
+    """What the kernel knows of a TCP connection; None where that cannot be known."""
     option = getattr(socket, "TCP_INFO", None)
     if option is None or sys.platform != "linux":
         return None
     with suppress(*_NO_CONNECTION, struct.error), _borrowed(descriptor) as connection:
         info = connection.getsockopt(socket.IPPROTO_TCP, option, _BYTES_RECEIVED_OFFSET + 8)
-        return int(struct.unpack_from("Q", info, _BYTES_RECEIVED_OFFSET)[0])
+        [sent_ms] = struct.unpack_from("I", info, _LAST_DATA_SENT_OFFSET)
+        [received_ms] = struct.unpack_from("I", info, _LAST_DATA_RECEIVED_OFFSET)
+        [received] = struct.unpack_from("Q", info, _BYTES_RECEIVED_OFFSET)
+        return Traffic(received, sent_ms if sent_ms <= received_ms else 0)
     return None
+
+
+def bytes_received(descriptor: int) -> int | None:
+    """What the kernel has received on a TCP connection, in bytes; None where that cannot be known."""
+    seen = traffic(descriptor)
+    return seen.received if seen else None
 
 
 def shut(descriptor: int) -> None:

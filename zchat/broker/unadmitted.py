@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Final, NamedTuple
 
+from zchat.broker.descriptors import Traffic
+
 ASK_INTERVAL_MS: Final = 1_000  # how often `overdue` is to be asked while the broker is reading
 _LOOKED_AT_MAX: Final = 8  # of the oldest ones, for one that can go
+_BEGUN_BYTES: Final = 64 + 2 + 200  # the greeting, and HELLO with the header of its frame (RFC 26)
 
 
 class Bounds(NamedTuple):
-    """`silent_ms`: how long a connection may take for the first bytes of a client. `patience_ms`: how long it
-    is left alone after them, when there are too many. `lifetime_ms`: in any case."""
+    """How many there may be. When there are too many, one gives way that has not begun to speak CURVE in
+    `silent_ms`, or whose client has answered nothing for `patience_ms`. `lifetime_ms`: of any of them."""
 
     total_max: int
     per_address_max: int
@@ -28,13 +31,14 @@ class Unadmitted:
     """Descriptors in the order in which they were accepted. Times are monotonic milliseconds.
 
     When there are too many, the newest is turned away: those before it are about to finish, and a crowd that
-    comes back at once gets in bit by bit. But connections that only hang there shall keep nobody out: one
-    that has had its time gives way, and one that does not begin to speak (`has_begun`) has little of it.
+    comes back at once gets in bit by bit. But connections that only hang there shall keep nobody out: an old
+    one gives way whose client does not go on, by what `look` tells. One that waits for the broker stays, or
+    a broker that is late would have to begin again with all of them.
     """
 
-    def __init__(self, bounds: Bounds, has_begun: Callable[[int], bool]) -> None:
+    def __init__(self, bounds: Bounds, look: Callable[[int], Traffic | None]) -> None:
         self._bounds = bounds
-        self._has_begun = has_begun
+        self._look = look
         self._all: OrderedDict[int, tuple[str, int]] = OrderedDict()  # address, and since when
         self._of_address: dict[str, OrderedDict[int, None]] = {}
         self._asked_ms = 0
@@ -96,6 +100,9 @@ class Unadmitted:
 
     def _had_its_time(self, descriptor: int, now_ms: int) -> bool:
         age_ms = now_ms - self._all[descriptor][1]
-        if age_ms >= self._bounds.patience_ms:
-            return True
-        return age_ms >= self._bounds.silent_ms and not self._has_begun(descriptor)
+        if age_ms < self._bounds.silent_ms:
+            return False
+        seen = self._look(descriptor)
+        if seen is None:
+            return age_ms >= self._bounds.patience_ms
+        return seen.received < _BEGUN_BYTES or seen.silent_ms >= self._bounds.patience_ms

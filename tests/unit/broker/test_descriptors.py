@@ -4,12 +4,13 @@ import os
 import resource
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
 
-from zchat.broker.descriptors import Ends, bytes_received, ends, most_descriptors, shut
+from zchat.broker.descriptors import Ends, bytes_received, ends, most_descriptors, shut, traffic
 
 Pair = tuple[socket.socket, socket.socket]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="TCP_INFO is Linux's")
@@ -70,6 +71,26 @@ def test_bytes_received(pair: Pair) -> None:
         got += len(far.recv(50_000))
     assert bytes_received(far.fileno()) == 50_000
     assert far.fileno() >= 0  # it is still open
+
+
+@linux
+def test_whose_turn_it_is(pair: Pair) -> None:
+    near, far = pair
+    near.sendall(b"x")
+    far.settimeout(10)
+    far.recv(1)
+    begun = time.monotonic()
+    while (seen := traffic(far.fileno())) is not None and seen.silent_ms:
+        assert time.monotonic() < begun + 10
+        near.sendall(b"x")  # later than what was counted as said when the connection began
+        far.recv(1)
+        time.sleep(0.01)
+    far.sendall(b"y")
+    begun = time.monotonic()
+    while (seen := traffic(far.fileno())) is not None and seen.silent_ms < 20:
+        assert time.monotonic() < begun + 10
+        time.sleep(0.01)
+    assert traffic(near.fileno()) is not None
 
 
 def test_shutting_down(pair: Pair) -> None:
