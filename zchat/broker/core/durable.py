@@ -81,6 +81,10 @@ class Durable:
         """The nick of whoever has this key."""
         return self._nick_of_key.get(key)
 
+    def lets_in(self, nick: str, key: str) -> bool:
+        """Whether somebody may open a session with a key."""
+        return self._nick_of_key.get(key) == nick and not self.bars(nick, LOG)
+
     def members(self, conversation: str) -> Collection[str] | None:
         """The members of a private room; None for any other conversation."""
         return self._members.get(conversation)

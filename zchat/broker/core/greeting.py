@@ -157,6 +157,9 @@ class Greeting:
                 self.end(session, "refused")
                 self._refuse(session.peer, denied)
                 return
+            if not context.log.durable.lets_in(session.nick, session.key):
+                self.load_instance(session)  # behind the Write that lets it in
+                return
         instance = Instance(session.lowest, event.rows)
         context.log.instances[session.nick, session.hello.instance] = instance
         if not session.open:
