@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.broker.crowd import FOR_EVER, Crowd, texts
-from tests.unit.broker.play import ACCOUNT, ANN, BOB, Peer, hello, somebody
+from tests.unit.broker.play import ACCOUNT, ANN, BOB, CAT, Peer, hello, somebody
 from zchat.broker.core import port
 from zchat.broker.core.effects import Approve, CutSubscribers, Transmit, TransmitSegments
 from zchat.broker.core.events import Request
@@ -291,6 +291,29 @@ def test_a_hello_under_way_when_its_user_is_banned(crowd: Crowd) -> None:
     crowd.play.catch_up()
     assert [Refusal(e.answer.code) for e in told_to(crowd, elsewhere)] == [Refusal.BANNED]
     assert crowd.refusal_of_hello(BOB) is Refusal.BANNED
+
+
+def test_a_hello_under_way_when_a_ban_has_ended_and_that_is_not_on_disk(crowd: Crowd) -> None:
+    dan = somebody("dan")
+    crowd.play.hold()
+    crowd.play.receive(crowd.says(CAT, "#general", "x"))
+    crowd.play.receive(
+        dan.asks(hello("dan")),
+        crowd.asks(ACCOUNT, wire.Sanction(0, 0, "", "dan", wire.BAN, 60_000, "")),
+    )
+    crowd.play.carry_out(port.Write)
+    crowd.play.receive(crowd.says(CAT, "#general", "y"))
+    crowd.play.time_ms += 60_000
+    crowd.play.carry_out(port.Write)  # the ban is on disk, and its end is decided
+    crowd.play.carry_out(port.LoadInstance)
+    assert told_to(crowd, dan) == []
+    crowd.play.store.fail_next(certain=True)
+    crowd.play.carry_out(port.Write)
+    crowd.play.catch_up()
+    assert [Refusal(e.answer.code) for e in told_to(crowd, dan)] == [Refusal.BANNED]
+    crowd.play.elapse(1_000)
+    crowd.play.elapse(1_000)
+    assert crowd.refusal_of_hello(dan) is None
 
 
 # ---- commits of unknown outcome ----
