@@ -54,7 +54,7 @@ class Incoming:
             async for update in updates:
                 await self._heed(update)
         finally:
-            await self._release()
+            await self._release(is_end=True)
 
     async def _heed(self, update: Update) -> None:
         holding = self._missed.holding and not self._everything
@@ -104,9 +104,9 @@ class Incoming:
         if isinstance(update, Act | MemberJoined):
             await self._chat.heard(update)
 
-    async def _release(self) -> None:
+    async def _release(self, is_end: bool = False) -> None:
         released = self._missed.release()
         if released.more:
             await self._front.text(released.note())
         for update in released.last:
-            await self._show(update)
+            await (self._front.show(update) if is_end else self._show(update))

@@ -12,6 +12,7 @@ from zchat.client.commands.incoming import Incoming
 from zchat.client.commands.lines import read_lines, too_large
 from zchat.client.commands.notices import Notice, notice_json, notice_text
 from zchat.client.commands.output import Output
+from zchat.client.commands.removed import Removed
 from zchat.client.commands.running import first_of
 from zchat.client.messages import Message
 from zchat.common.errors import ZchatError
@@ -34,6 +35,7 @@ class Plain:
         self._is_echoed = self._is_person and _is_terminal(sys.stdout) and not as_json
         self._nick = ""  # known when it runs
         self._echoes = Echoes()
+        self._removed = Removed()
         self._output = Output()
         self._caught_up = asyncio.Event()
 
@@ -91,10 +93,12 @@ class Plain:
         if not isinstance(update, Message):
             await self._write(notice_json(update) if self._as_json else notice_text(update, self._nick))
         elif not (update.sender == self._nick and self._echoes.take(update) and self._is_echoed):
-            await self._write(message_json(update) if self._as_json else message_text(update))
+            message = self._removed.as_it_is(update)
+            await self._write(message_json(message) if self._as_json else message_text(message))
 
     def remove(self, pos: int) -> None:
         """What is printed stays; that it was removed is a line of its own."""
+        self._removed.add(pos)
 
     async def _write(self, line: str) -> None:
         await (self._output.json(line) if self._as_json else self._output.text(line))

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, redirect_stderr, suppress
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
 from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
 
 from zchat.client.commands.chat import Chat
@@ -14,6 +13,7 @@ from zchat.client.commands.echoes import Echoes
 from zchat.client.commands.incoming import Incoming
 from zchat.client.commands.lines import too_large
 from zchat.client.commands.notices import Notice
+from zchat.client.commands.removed import Removed
 from zchat.client.commands.running import first_of
 from zchat.client.messages import Message
 from zchat.client.terminal import styled
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 _BACK_S = 1.0  # at the end, for what is stored to come back
 _WAITING_SHOWN = 3
-_REMOVED_MAX = 10_000  # messages whose text is to be seen no more
 
 
 class Terminal:
@@ -44,7 +43,7 @@ class Terminal:
         self._under_way: asyncio.Task[bool] | None = None
         self._leaving = self._has_ended = False
         self._day = styled.today()
-        self._removed: dict[int, None] = {}  # positions, in order
+        self._removed = Removed()
         self._gives_up = asyncio.Event()
 
     def waiting(self, broker: str) -> AbstractAsyncContextManager[None]:
@@ -136,16 +135,13 @@ class Terminal:
             self._prints.add(Print(lambda columns: [("class:day", f"--- {day}\n")]))
 
         def draw(columns: int) -> Fragments:
-            is_removed = message.pos in self._removed
-            return styled.message(replace(message, text="") if is_removed else message, nick, columns)
+            return styled.message(self._removed.as_it_is(message), nick, columns)
 
         self._prints.add(Print(draw, message.pos))
 
     def remove(self, pos: int) -> None:
         """It is replaced where it stands on the screen, or is still to be printed."""
-        self._removed[pos] = None
-        if len(self._removed) > _REMOVED_MAX:
-            del self._removed[next(iter(self._removed))]
+        self._removed.add(pos)
         self._line.print_anew(pos)
 
     async def text(self, text: str) -> None:
