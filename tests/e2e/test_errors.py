@@ -220,7 +220,7 @@ def test_an_address_without_a_key(lasting: Zchat) -> None:
     ("nick", "said"),
     [
         ("a b", r"the nick 'a b' has the character ' '; no space, comma, colon, slash or quote"),
-        ("@ann", r"the nick '@ann' begins with '@'; not with # @ / - \+"),
+        ("@ann", r"the nick '@ann' begins with '@'; not with # @ / - \+ \$"),
         ("123", r"the nick '123' is digits only"),
         ("help", r"the nick 'help' is a reserved word"),
         ("x" * 33, r"the nick has more than 32 characters"),

@@ -5,7 +5,7 @@ Longer than other files: the same methods twice, for AsyncClient and for Client,
 
 import base64
 import hashlib
-import secrets
+import os
 from collections.abc import Coroutine, Iterable
 from typing import Any, Final, Protocol, TypeVar
 
@@ -275,4 +275,4 @@ def _room_or_none(name: str | None) -> str:
 
 def _base32(count: int) -> str:
     """That many random bytes, in lower-case base32; `count` is a multiple of 5."""
-    return base64.b32encode(secrets.token_bytes(count)).decode().lower()
+    return base64.b32encode(os.urandom(count)).decode().lower()

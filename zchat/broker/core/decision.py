@@ -325,9 +325,7 @@ def check_new_user(state: State, limits: Limits, folded: str, secret: str, invit
             Refusal.INVITE_INVALID, "this invite is unknown, used up, at its end, or for another nick"
         )
     if limits.invite_only and invite is None:
-        raise Denied(
-            Refusal.NOT_INVITED, "this broker registers nobody without an invite; ask for one: zchat invite"
-        )
+        raise Denied(Refusal.NOT_INVITED, "this broker registers nobody without an invite")
     check_new_nick(state, folded)
     if len(state.users) >= limits.users_max:
         raise Denied(Refusal.LIMIT_REACHED, f"the broker has {len(state.users)} users, its limit")

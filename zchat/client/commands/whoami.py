@@ -26,7 +26,9 @@ def whoami(caller: Caller, as_json: bool) -> None:
       zchat whoami --json | jq -r .nick
     """
     who = caller.identity(may_ask=False)
-    origin = "ZCHAT_KEY" if who.secret is not None else str(who.key_file or who.own_key_file())
+    origin = str(who.key_file or who.own_key_file())
+    if who.secret is not None:
+        origin = "the token" if who.is_bot else "ZCHAT_KEY"
     facts = {
         "nick": who.nick,
         "fingerprint": keys.fingerprint(who.key().public) if who.has_key() else None,
