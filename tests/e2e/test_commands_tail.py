@@ -226,6 +226,22 @@ def test_a_message_that_is_removed(run: Zchat) -> None:
     tail.out.until(f"* message {pos} of #general was removed by ann")
 
 
+def test_whoever_is_put_out_is_told_why_nothing_more_comes(run: Zchat) -> None:
+    assert run(["join", "dev"]).returncode == 0
+    tail = run.start(["tail", "-n", "0", "dev"], nick="bob")
+    while "* bob" not in run(["users"]).stdout:
+        pass
+    send(run, "dev", "ready")
+    tail.out.until("ready")
+    assert run(["room", "kick", "--reason", "spam", "dev", "bob"]).returncode == 0
+    tail.err.until("zchat: you were kicked out of #dev by ann: spam")
+    send(run, "dev", "without bob")
+    assert run(["join", "dev"], nick="bob").returncode == 0
+    send(run, "dev", "with bob")
+    tail.out.until("with bob")
+    assert [line[6:] for line in tail.out.seen] == ["#dev <ann> ready", "#dev <ann> with bob"]
+
+
 def test_an_invitation(run: Zchat) -> None:
     register(run, "bob")
     tail = run.start(["tail", "--events", "-n", "0"], nick="bob")

@@ -20,7 +20,7 @@ from zchat.client.commands.running import first_of, run
 from zchat.client.commands.times import SINCE
 from zchat.client.cursorfile import CursorFile, cursor_of
 from zchat.client.identity import Identity
-from zchat.client.messages import Came, CaughtUp, Entry, Message, Status, Update, Went
+from zchat.client.messages import Act, Came, CaughtUp, Entry, Message, Status, Update, Went
 from zchat.common.errors import No, WaitedLongEnough, ZchatError
 from zchat.common.text import say
 
@@ -225,10 +225,19 @@ class _Tail:
                 if self._wanted.events and not self._wanted.chosen.addresses:
                     await self._print(self._line(update, nick))
             case _:
+                if isinstance(update, Act):
+                    self._warn_of(update, nick)
                 conversation = _conversation(update)
                 is_new = update.pos > self._printed.get(conversation, 0)
                 if is_new and self._wanted.chosen.holds(conversation, nick):
                     await self._print_entry(update, nick)
+
+    def _warn_of(self, act: Act, nick: str) -> None:
+        """Whoever is put out of a room gets nothing more of it, and should know why."""
+        if act.act not in ("kicked", "banned") or act.subject != nick or self._wanted.events:
+            return
+        if self._wanted.chosen.holds(f"#{act.room}", nick) and self._told.is_new(act):
+            say(notice_text(act, nick, _JOIN).removeprefix("* ").rstrip("\n"))
 
     def _begin_anew(self) -> None:
         """The broker's log was replaced by an older one: positions are given a second time."""
