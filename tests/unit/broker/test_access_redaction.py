@@ -98,6 +98,46 @@ def test_a_direct_message(dev: Crowd) -> None:
     assert dev.act(BOB, redact("@bob", mine)) > 0
 
 
+def test_a_page_that_was_being_read_is_read_again(dev: Crowd) -> None:
+    """The store has read it, and then the text went."""
+    pos = dev.send(BOB, "#dev", "secret")
+    dev.play.hold()
+    redaction = dev.asks(BOB, redact("#dev", pos))
+    dev.play.receive(redaction)
+    dev.play.carry_out(port.Read)
+    fetch = dev.asks(ANN, wire.Fetch(0, 0, "#dev", 0, 0))
+    dev.play.receive(fetch)
+    (command,) = [one for one in dev.play.waiting if isinstance(one, port.Read)]
+    early = port.PageRead(command.token, *dev.play.store.reader().page(command.query))
+    dev.play.waiting.remove(command)
+    dev.play.carry_out(port.Write)
+    assert isinstance(dev.answer(redaction), wire.Done)
+    dev.play.handle(early)
+    assert dev.answer(fetch) is None
+    dev.play.catch_up()
+    assert texts([e for s in dev.answer(fetch) for e in s.entries]) == [""]
+
+
+def test_a_page_that_waited_for_the_commit_is_not_sent(dev: Crowd) -> None:
+    """It could be read only from that commit on, and its text has gone with it."""
+    room = dev.private_room(ANN)
+    pos = dev.send(ANN, f"#{room}", "secret")
+    dev.act(ANN, wire.InviteToRoom(0, 0, room, "bob"))
+    dev.play.hold()
+    redaction = dev.asks(ANN, redact(f"#{room}", pos))
+    dev.play.receive(dev.says(CAT, "#general", "x"))
+    dev.play.receive(redaction, dev.asks(BOB, wire.Join(0, 0, room)))
+    dev.play.carry_out(port.Read)
+    dev.play.carry_out(port.Write)  # now both are decided on
+    fetch = dev.asks(BOB, wire.Fetch(0, 0, f"#{room}", 0, 0))
+    dev.play.receive(fetch)
+    dev.play.carry_out(port.Read)
+    dev.play.catch_up()
+    assert isinstance(dev.answer(redaction), wire.Done)
+    assert Refusal(dev.answer(fetch).code) is Refusal.UNREADABLE
+    assert b"secret" not in str(dev.play.effects).encode()
+
+
 # ---- who may ----
 
 

@@ -404,6 +404,25 @@ def test_a_ban_that_ends_in_the_same_commit(dev: Crowd) -> None:
     assert "#dev" not in [h.conversation for h in dev.ask(BOB, wire.Ping(0, 0, 0, "")).heads]  # not joined
 
 
+@pytest.mark.parametrize("act", [kick, ban])
+def test_who_may_read_again_subscribes_again(dev: Crowd, act: Callable[..., Any]) -> None:
+    """What a socket has subscribed to it does not ask for once more by itself, and meanwhile it was not
+    approved. So its connection is cut, and all is decided on anew."""
+    dev.act(ANN, act("dev"))
+    dev.play.receive(dev.asks(BOB, wire.Join(0, 0, "dev")) if act is kick else dev.asks(ANN, pardon("dev")))
+    in_room = next(f for f in dev.play.segments[::-1] if wire.decode_segment(f).conversation == "#dev")
+    order = [e for e in dev.play.effects if isinstance(e, Publish | CutSubscribers)]
+    assert order == [published(in_room), CutSubscribers((BOB.key,), "may read again")]
+    assert dev.subscribes(BOB, b"#dev\0")
+
+
+def test_a_ban_that_ends_while_a_kick_holds_cuts_nothing(dev: Crowd) -> None:
+    dev.act(ANN, kick("dev"))
+    dev.act(ANN, ban("dev"))
+    dev.play.receive(dev.asks(ANN, pardon("dev")))
+    assert not [e for e in dev.play.effects if isinstance(e, CutSubscribers)]
+
+
 # ---- repeats ----
 
 

@@ -7,7 +7,7 @@ from zchat.broker.core.acts import Change, Cutoff, Settled
 from zchat.broker.core.asking import Asking
 from zchat.broker.core.context import Context, Effect
 from zchat.broker.core.decision import Decision, Greeted, Result, Scrubbed
-from zchat.broker.core.effects import Cut, CutSubscribers, Dismiss
+from zchat.broker.core.effects import Cut, CutSubscribers, Dismiss, NetworkEffect, TransmitSegments
 from zchat.broker.core.events import (
     Elapsed,
     MalformedReceived,
@@ -38,6 +38,7 @@ from zchat.broker.core.reading import Reading
 from zchat.broker.core.sending import Sending
 from zchat.broker.core.sessions import Session, Sessions
 from zchat.broker.core.state import Denied
+from zchat.broker.core.submissions import Origin
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 
@@ -239,30 +240,48 @@ class Core:
             changes.setdefault(change.pos, []).append(change)
         for segment in decision.segments:
             self._tell(segment, changes.get(segment.last, ()), decision.cutoffs)
+        if decision.redactions:
+            self._reading.redacted()
         for origin, effect in held:
-            if origin.session == 0 or self._context.sessions.numbered(origin.session) is not None:
-                self._context.emit(effect)
+            self._tell_held(origin, effect, bool(decision.redactions))
+
+    def _tell_held(self, origin: Origin, effect: NetworkEffect, is_outdated: bool) -> None:
+        session = self._context.sessions.numbered(origin.session)
+        if session is not None and isinstance(effect, TransmitSegments) and is_outdated:
+            denied = Denied(Refusal.UNREADABLE, "it has changed while it was read; ask again")
+            self._context.deny(session, origin.token, denied)
+        elif session is not None or origin.session == 0:
+            self._context.emit(effect)
 
     def _tell(self, segment: StoredSegment, changes: Iterable[Change], cutoffs: Iterable[Cutoff]) -> None:
         """Deliver a segment to those who may read it: whoever comes in by it gets it, whoever goes as well,
         and nothing after it."""
         durable = self._context.log.durable
         durable.advance(segment)
-        ends = []
+        changes = list(changes)
+        barred = {change for change in changes if durable.bars(change.nick, change.conversation)}
         for change in changes:
-            if change.start is None:
-                ends.append(change)
-            else:
+            if change.start is not None:
                 durable.change(change, self._is_private(change.conversation))
         self._reading.deliver(segment)
-        for change in ends:
-            durable.change(change, self._is_private(change.conversation))
+        for change in changes:
+            if change.start is None:
+                durable.change(change, self._is_private(change.conversation))
             if not durable.lets(change.nick, change.conversation):
                 for session in self._context.sessions.of(change.nick):
                     session.followed.pop(change.conversation, None)
+            elif change in barred and not self._is_private(change.conversation):
+                self._let_subscribe(change.nick)
         for cutoff in cutoffs:
             if cutoff.pos == segment.last:
                 self._cut_off(cutoff)
+
+    def _let_subscribe(self, nick: str) -> None:
+        """Somebody may read again. What their sockets subscribed to meanwhile, and was not approved, they do
+        not ask for once more by themselves, unless they lose their connection."""
+        keys = tuple(sorted(self._context.log.state.users[nick].keys))
+        if keys:
+            self._context.emit(CutSubscribers(keys, "may read again"))
 
     def _is_private(self, conversation: str) -> bool:
         room = self._context.log.state.rooms.get(conversation[1:])

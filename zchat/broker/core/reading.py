@@ -23,6 +23,7 @@ class _Reading(NamedTuple):
     session: int
     token: int
     conversation: str
+    query: PageQuery
     redact: wire.Redact | None = None  # what the page is read for, when not to be sent
 
 
@@ -32,6 +33,7 @@ class Reading:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._reads: dict[int, _Reading] = {}
+        self._outdated: set[int] = set()  # tokens of those that may have what was redacted meanwhile
         self._tokens = 0
 
     # ---- pages ----
@@ -52,14 +54,26 @@ class Reading:
         if conversation not in context.log.durable.heads:  # new, and perhaps not yet on disk
             context.hold(session, fetch.token, wire.Page(session.number, fetch.token, conversation, 0, 0))
             return
+        query = PageQuery(conversation, _DIRECTIONS[fetch.direction], fetch.bound, limits.PAGE_BYTES_MAX)
+        self._read(session, _Reading(session.number, fetch.token, conversation, query))
+
+    def _read(self, session: Session, reading: _Reading) -> None:
         session.fetches += 1
         self._tokens += 1
-        self._reads[self._tokens] = _Reading(session.number, fetch.token, conversation)
-        query = PageQuery(conversation, _DIRECTIONS[fetch.direction], fetch.bound, limits.PAGE_BYTES_MAX)
-        context.emit(Read(self._tokens, query))
+        self._reads[self._tokens] = reading
+        self._context.emit(Read(self._tokens, reading.query))
+
+    def redacted(self) -> None:
+        """Texts have left the store. What is being read may still have them: it is read again."""
+        self._outdated.update(self._reads)
 
     def page_read(self, event: PageRead | Unreadable) -> None:
         """Send on what was read."""
+        if event.token in self._outdated and isinstance(event, PageRead):
+            self._outdated.discard(event.token)
+            self._context.emit(Read(event.token, self._reads[event.token].query))
+            return
+        self._outdated.discard(event.token)
         reading = self._reads.pop(event.token, None)
         session = self._context.sessions.numbered(reading.session) if reading else None
         if reading is None or session is None:
@@ -109,10 +123,8 @@ class Reading:
         except Denied as denied:
             context.hold_denial(session, request.token, denied)
             return
-        session.fetches += 1
-        self._tokens += 1
-        self._reads[self._tokens] = _Reading(session.number, request.token, conversation, request)
-        context.emit(Read(self._tokens, PageQuery(conversation, "after", max(0, request.pos - 1), 1)))
+        query = PageQuery(conversation, "after", max(0, request.pos - 1), 1)
+        self._read(session, _Reading(session.number, request.token, conversation, query, request))
 
     def _redactable(self, user: str, address: str) -> str:
         state = self._context.log.state
