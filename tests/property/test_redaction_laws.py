@@ -7,7 +7,9 @@ import msgspec
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from tests.property.test_page_laws import CONVERSATIONS, LOGS, segments_of, stores
 from tests.property.wire_values import damaged, objects, small_values, values, widened
+from zchat.broker.core.port import PageQuery, Write
 from zchat.broker.core.segments import redacted
 from zchat.common import limits, wire
 
@@ -153,3 +155,30 @@ def test_bytes_that_are_no_segment_are_told_from_others(frame: bytes, other: byt
     else:
         assert segment is not None
         assert wire.decode_segment(after).first == segment.first
+
+
+@st.composite
+def _logs(draw: st.DrawFn) -> list[Write]:
+    """Some commits redact what was said in them, before them, or is not said yet."""
+    positions = st.lists(st.integers(0, 80), max_size=4)
+    return [write._replace(redactions=draw(positions)) for write in draw(LOGS)]
+
+
+@settings(max_examples=40)
+@given(log=_logs())
+def test_both_stores_keep_what_was_left(log: list[Write]) -> None:
+    frames: dict[int, bytes] = {}
+    for write in log:
+        frames |= {segment.first: segment.frame for segment in write.segments}
+        for pos in write.redactions:
+            frames = {first: redacted(frame, pos) for first, frame in frames.items()}
+    with stores(log) as readers:
+        for reader in readers:
+            for conversation in CONVERSATIONS:
+                of_it = [frames[s.first] for s in segments_of(log) if s.conversation == conversation]
+                for query in (
+                    PageQuery(conversation, "after", 0, 10**6),
+                    PageQuery(conversation, "before", END, 10**6),
+                    PageQuery(conversation, "since", 0, 10**6),
+                ):
+                    assert reader.page(query) == (of_it, 0)
