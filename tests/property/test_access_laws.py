@@ -183,7 +183,11 @@ class Chaos:
     def _look(self, effects: list[Any]) -> None:
         """Compare what leaves the broker with what is on disk."""
         for frame in self.play.segments[self.taken :]:
-            self.rights.take(wire.decode_segment(frame))
+            segment = wire.decode_segment(frame)
+            for entry in segment.entries:
+                if isinstance(entry, wire.Messages | wire.KeyedMessage):
+                    assert self.rights.writes(entry.nick, segment.conversation), (entry, segment)
+            self.rights.take(segment)
             self.taken += 1
         for effect in effects:
             self._look_at(effect)

@@ -1,4 +1,4 @@
-"""Who may read what, by the durable entries alone: a second opinion on what the broker tells whom."""
+"""Who may read and write what, by the durable entries alone: a second opinion on what the broker does."""
 
 import re
 from typing import NamedTuple
@@ -11,6 +11,7 @@ _PRIVATE = re.compile(r"#.*\+([0-9]+)")
 
 class _Token(NamedTuple):
     rooms: frozenset[str]  # conversations; none: all public ones, and direct ones
+    may_send: bool
     may_read: bool
 
 
@@ -28,6 +29,10 @@ class Rights:
         self._makers: dict[str, str] = {}  # of the bots that have a token
         self._kicked: set[tuple[str, str]] = set()  # conversation and nick
         self._banned: set[tuple[str, str]] = set()  # at the broker: `$`
+        self._muted: set[tuple[str, str]] = set()
+        self._announce: set[str] = set()
+        self._roles: dict[tuple[str, str], int] = {}
+        self._restricted: set[tuple[str, str]] = set()  # conversation and nick: at any time
         self._readers: dict[int, frozenset[str]] = {}  # by the first position of a segment
 
     def take(self, segment: wire.Segment) -> None:
@@ -69,6 +74,39 @@ class Rights:
             return nick in self.members.get(conversation, ())
         return not {(conversation, nick)} & (self._banned | self._kicked)
 
+    def writes(self, nick: str, conversation: str) -> bool:
+        """Whether somebody may write in a conversation now."""
+        if not self.is_let_in(nick) or (LOG, nick) in self._muted:
+            return False
+        token = self._tokens.get(nick)
+        if token is not None and not token.may_send:
+            return False
+        if conversation.startswith("@"):
+            return LOG not in conversation[1:].split(",") and not (token and token.rooms)
+        if token is not None and token.rooms:
+            if conversation not in token.rooms or (conversation, nick) in self._banned | self._kicked:
+                return False
+        elif not self.reads(nick, conversation) and (token is None or conversation in self.private):
+            return False
+        if (conversation, nick) in self._muted | self._banned | self._kicked:
+            return False
+        return conversation not in self._announce or self.role(nick, conversation) >= wire.VOICE
+
+    def role(self, nick: str, conversation: str) -> int:
+        """The role of somebody in a room."""
+        if conversation not in self.private and (nick == LOG or nick in self._administrators):
+            return wire.OWNER
+        return self._roles.get((conversation, nick), wire.NONE)
+
+    def was_restricted(self, nick: str, conversation: str) -> bool:
+        """Whether something ever kept somebody from writing in a conversation."""
+        return bool({(LOG, nick), (conversation, nick), (conversation, "")} & self._restricted)
+
+    @property
+    def banned(self) -> list[str]:
+        """Who is banned at the broker."""
+        return sorted(nick for place, nick in self._banned if place == LOG)
+
     def _reading(self, conversation: str) -> frozenset[str]:
         return frozenset(nick for nick in self.users if self.reads(nick, conversation))
 
@@ -83,8 +121,10 @@ class Rights:
                     self.private.add(conversation)
                 self.members.setdefault(conversation, set()).add(nick)
                 self._kicked.discard((conversation, nick))
+                if created and conversation != "#general":
+                    self._roles[conversation, nick] = wire.OWNER
             case wire.Left(nick=nick):
-                self.members[conversation].discard(nick)
+                self._remove(conversation, nick)
             case wire.Acted(room="") if conversation == LOG:
                 self._at_broker(entry)
             case wire.Acted() if conversation == f"#{entry.room}":
@@ -92,19 +132,34 @@ class Rights:
             case _:
                 pass
 
+    def _remove(self, conversation: str, nick: str) -> None:
+        self.members[conversation].discard(nick)
+        if conversation in self.private:
+            self._roles.pop((conversation, nick), None)
+
     def _in_room(self, conversation: str, entry: wire.Acted) -> None:
         place = (conversation, entry.subject)
         match entry.act, entry.details:
             case "kicked", _:
                 self._kicked.add(place)
-                self.members[conversation].discard(entry.subject)
+                self._remove(*place)
             case "banned", _:
                 self._banned.add(place)
-                self.members[conversation].discard(entry.subject)
+                self._remove(*place)
             case ("unbanned", _) | ("expired", "ban"):
                 self._banned.discard(place)
             case "invited", _:
                 self._kicked.discard(place)
+            case "muted", _:
+                self._muted.add(place)
+            case ("unmuted", _) | ("expired", "mute"):
+                self._muted.discard(place)
+            case "role", name:
+                self._roles[place] = ("none", "voice", "operator", "owner").index(name)
+            case "mode", mode:
+                (self._announce.add if mode == "announce" else self._announce.discard)(conversation)
+        if entry.act in ("kicked", "banned", "muted", "mode"):
+            self._restricted.add(place)  # a mode is about nobody: ""
 
     def _at_broker(self, entry: wire.Acted) -> None:
         nick = entry.subject
@@ -113,14 +168,20 @@ class Rights:
                 self._banned.add((LOG, nick))
             case ("unbanned", _) | ("expired", "ban"):
                 self._banned.discard((LOG, nick))
+            case "muted", _:
+                self._muted.add((LOG, nick))
+            case ("unmuted", _) | ("expired", "mute"):
+                self._muted.discard((LOG, nick))
             case "role", role:
                 (self._administrators.add if role == "operator" else self._administrators.discard)(nick)
             case "token_made", details:
                 may, _, rooms = details.partition(" rooms=")
                 names = frozenset(f"#{room}" for room in rooms.split(",") if room)
                 self._bots.add(nick)
-                self._tokens[nick] = _Token(names, "read" in may)
+                self._tokens[nick] = _Token(names, "send" in may, "read" in may)
                 self._makers[nick] = entry.nick
             case ("token_ended", _) | ("expired", "token"):
                 del self._tokens[nick], self._makers[nick]
                 self._kicked = {place for place in self._kicked if place[1] != nick}
+        if entry.act in ("banned", "muted"):
+            self._restricted.add((LOG, nick))
