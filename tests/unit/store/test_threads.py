@@ -30,7 +30,7 @@ from zchat.broker.core.port import (
 )
 from zchat.broker.store.memory import MemoryReader, MemoryStore
 from zchat.broker.store.sqlite import SqliteStore
-from zchat.broker.store.threads import StoreThreads
+from zchat.broker.store.threads import LEFT_IN_WAL, StoreThreads
 from zchat.common.errors import StorageFailed
 
 PATIENCE_S = 10
@@ -161,6 +161,7 @@ def test_a_redaction_that_left_copies_is_told(store: FickleStore, threads: Store
     for _ in range(2):
         threads.submit(log.write(redactions=[1]))
     assert taken(threads, 2) == [Durable(1, scrubbed=False), Durable(2)]
+    assert threads.last_error == LEFT_IN_WAL
 
 
 def test_pages_do_not_wait_for_a_write(store: FickleStore, threads: StoreThreads) -> None:

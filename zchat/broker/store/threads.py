@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar, assert_never
+from typing import Final, TypeVar, assert_never
 
 from zchat.broker.core.port import (
     Durable,
@@ -28,14 +28,18 @@ from zchat.common.errors import StorageFailed
 OrderedCommand = (
     Load | Write | Look | LoadInstance
 )  # carried out one after the other, by the thread that commits
+LEFT_IN_WAL: Final = (
+    "Write: redacted text is still in the write-ahead log: another program reads the database, "
+    "or the disk is full or fails"
+)
 _Command = TypeVar("_Command")
 
 
 class StoreThreads:
     """Carries out the commands of the port, all but Append, on `store`, which it closes in the end.
 
-    `last_error` says what the last command that failed was and why, for the log. Raises StorageFailed when
-    the store cannot be read."""
+    `last_error` says what the last command that failed was and why, for the log; also of a Write that is
+    durable and not scrubbed. Raises StorageFailed when the store cannot be read."""
 
     def __init__(self, store: Store) -> None:
         self.last_error = ""
@@ -112,7 +116,10 @@ class StoreThreads:
                 case Load():
                     return self._store.load()
                 case Write():
-                    return Durable(command.seq, self._store.write(command))
+                    scrubbed = self._store.write(command)
+                    if not scrubbed:
+                        self.last_error = LEFT_IN_WAL
+                    return Durable(command.seq, scrubbed)
                 case Look(token, keys):
                     return Found(token, self._store.look(keys))
                 case LoadInstance(token, user, instance, lowest):
