@@ -15,6 +15,10 @@ from tests.sim.run import narrow
 from tests.sim.world import World
 
 USERS = ("send", "send with a key", "repeat a key", "join", "leave", "follow", "look at the past", "give up")
+RIGHTS = (
+    "create a private room", "invite to a private room", "put somebody out", "mute or ban", "pardon",
+    "change a role or a mode", "remove a message", "change a key", "be away",
+)  # fmt: skip
 CLIENTS = ("start a client", "stop a client", "kill a client", "stop reading", "read on")
 FAULTS = ("cut a connection", "a connection falls silent", "change the weather", "lose more or less")
 BROKER = ("change the disk", "kill the broker", "start the broker", "stop the broker", "set the clock")
@@ -41,6 +45,10 @@ class Conversations(RuleBasedStateMachine):
     def people_act(self, name: str, times: int) -> None:
         for _ in range(times):
             self._actions.do(name)
+
+    @rule(name=st.sampled_from(RIGHTS))
+    def rights_change(self, name: str) -> None:
+        self._actions.do(name)
 
     @rule(name=st.sampled_from(CLIENTS))
     def clients_come_and_go(self, name: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.sim.machine import Machine
+from tests.sim.moderation import Moderation
 from tests.sim.process import Process
 from tests.sim.world import NICKS, ROOMS, World
 from zchat.common import wire
@@ -18,10 +19,12 @@ class Actions:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._moderation = Moderation(world)
         self._rng = rng = world.rng
         restless = rng.choice((1, 1, 5))
         busy, stormy = rng.choice((1, 4)), rng.choice((0.0, 0.3, 1.0))
         disk, broker = rng.choice((0.0, 0.5, 2.0)), rng.choice((0.0, 0.5, 2.0))
+        strict = rng.choice((0.0, 0.3, 1.5))
         self._table: dict[str, tuple[float, Callable[[], None]]] = {
             "send": (10 * busy, self._send),
             "send with a key": (4, self._send_keyed),
@@ -29,6 +32,7 @@ class Actions:
             "join": (2 * restless, self._join),
             "leave": (1 * restless, self._leave),
             "set a topic": (1, self._topic),
+            **self._moderation.table(strict),
             "follow": (1.5 * restless, self._follow),
             "look at the past": (2, self._fetch),
             "look around": (0.5, self._list),
@@ -89,6 +93,8 @@ class Actions:
             return self._rng.choice(("#void", "@nobody", "#ops2"))
         if self._rng.random() < 0.4:
             return "@" + self._cased(self._rng.choice(NICKS))
+        if self._world.model.decided.private and self._rng.random() < 0.3:
+            return "#" + self._cased(self._moderation.room())
         return "#" + self._cased(self._rng.choice(ROOMS[:3] if self._rng.random() < 0.9 else ROOMS))
 
     def _cased(self, name: str) -> str:
@@ -123,16 +129,16 @@ class Actions:
 
     def _join(self) -> None:
         if (process := self._process()) is not None:
-            process.act(wire.Join(0, 0, self._cased(self._rng.choice(ROOMS))))
+            process.act(wire.Join(0, 0, self._cased(self._moderation.room())))
 
     def _leave(self) -> None:
         if (process := self._process()) is not None:
-            process.act(wire.Leave(0, 0, self._cased(self._rng.choice(ROOMS))))
+            process.act(wire.Leave(0, 0, self._cased(self._moderation.room())))
 
     def _topic(self) -> None:
         if (process := self._process()) is not None:
             topic = f"topic {self._rng.randint(0, 3)}"
-            process.act(wire.SetTopic(0, 0, self._rng.choice(ROOMS), topic))
+            process.act(wire.SetTopic(0, 0, self._moderation.room(), topic))
 
     def _follow(self) -> None:
         process = self._process(readers=True)
@@ -140,7 +146,8 @@ class Actions:
             return
         if any(isinstance(act, list) for act in process.acts.values()) and self._rng.random() < 0.7:
             return
-        known = [room[1:] for room in self._world.model.rooms]
+        rights = self._world.model.decided
+        known = [room[1:] for room in self._world.model.rooms if room not in rights.private]
         rooms = [room for room in known if self._rng.random() < 0.5]
         if self._rng.random() < 0.05:
             process.follow([*rooms, "void"])  # is refused, whole
@@ -161,9 +168,10 @@ class Actions:
 
     def _list(self) -> None:
         if (process := self._process()) is not None:
-            room = self._rng.choice((None, "general", "ops"))
+            room = self._rng.choice((None, "general", "ops", self._moderation.room()))
             process.act(wire.ListPeople(0, 0, room, ""))
             process.act(wire.ListRooms(0, 0, ""))
+            process.act(wire.Whois(0, 0, self._rng.choice(("", *NICKS))))
 
     def _give_up(self) -> None:
         process = self._process()

@@ -1,7 +1,7 @@
 """The broker's shell in the simulation: what server.py does, on the simulated network, disk and clock."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from tests.sim.barriers import check_barriers
@@ -49,6 +49,11 @@ from zchat.broker.store.memory import MemoryStore
 from zchat.common import wire
 
 REQUESTS_PER_TURN_MAX = 16
+CONTROL = b"control"  # the routing id of the account
+
+
+def _nobody(answer: wire.Answer) -> None:
+    pass
 
 
 class Broker:
@@ -79,6 +84,7 @@ class Broker:
         self._losses: deque[bytes] = deque()
         self._loaded = False
         self._ordered: list[Submission] = []  # the last that were decided on
+        self.account: Callable[[wire.Answer], None] = _nobody  # what the control socket says is told to it
         self._asking: Connection | None = None  # whose subscription was read last
         self._published = b""  # the last topic
         self._execute(self.core.start())
@@ -148,6 +154,8 @@ class Broker:
             self._lose(self._losses.popleft())
         while self._reports:
             report = self._reports.popleft()
+            if isinstance(report, Durable | Loaded):
+                self._around.model.heard()
             self._handle(report)
             self._loaded = self._loaded or isinstance(report, Loaded)
             if isinstance(report, Durable):
@@ -251,6 +259,9 @@ class Broker:
             self._handle(PeerLost(peer))
 
     def _transmit(self, peer: bytes, frames: Frames, lost: list[bytes], once: bool = False) -> None:
+        if peer == CONTROL:
+            self.account(wire.decode_answer(frames[0]))
+            return
         connection = self._peers.get(peer)
         if connection is None:
             lost.append(peer)
@@ -263,6 +274,8 @@ class Broker:
         for connection in list(self._subscribers):
             if topic not in connection.topics:
                 continue
+            if topic[:1] == b"#" and not connection.silent:
+                self._around.model.reaches(connection.owner, payload)
             if self._rng.random() < self._around.faults.broadcasts_lost:
                 self._around.model.stats["broadcasts lost"] += 1
             else:

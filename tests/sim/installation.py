@@ -5,11 +5,26 @@ from typing import Final
 
 from tests.sim.model import Model, Violation
 from zchat.client.core.cursors import Snapshot
+from zchat.client.messages import (
+    Act,
+    MemberJoined,
+    MemberLeft,
+    Message,
+    Redaction,
+    Registration,
+    TopicChanged,
+)
 from zchat.client.messages import Entry as Update
-from zchat.client.messages import MemberJoined, MemberLeft, Message, TopicChanged
 from zchat.common import wire
 
 _NOTHING: Final[Mapping[str, Set[int]]] = {}
+
+
+def conversation_of(update: Update) -> str:
+    """Where an entry stands that a user is given."""
+    if isinstance(update, MemberJoined | MemberLeft | TopicChanged):
+        return f"#{update.room}"
+    return update.conversation
 
 
 class Installation:
@@ -76,7 +91,12 @@ class Installation:
 
     def _wanted(self) -> list[tuple[str, int]]:
         """The conversations that are read at the end, and after which position."""
-        wanted: list[tuple[str, int]] = list(self.follow_starts.items())
+        expulsions = self._model.expulsions
+        wanted: list[tuple[str, int]] = [
+            (room, start)
+            for room, start in self.follow_starts.items()
+            if expulsions.get((room, self.nick), 0) <= start and self._model.decided.reads(self.nick, room)
+        ]
         for conversation in self._model.by_conversation:
             if conversation[0] == "@" and self.nick in conversation[1:].split(","):
                 assert self.direct_start is not None
@@ -131,6 +151,11 @@ class Reader:
             known = joined | self._installation.ever_followed  # such a room may be joined unnoticed
             if nick == self._nick and room not in known:
                 return f"{nick} is a member of {room}, and the client reads {sorted(joined)}"
+        for room in joined - {room for room, nick in members if nick == self._nick}:
+            out = self._model.expulsions.get((room, self._nick), 0)
+            by_others = out and self._model.log[out - 1].nick != self._nick  # else as after leaving
+            if by_others and out == leaves.get((room, self._nick), [0])[-1]:
+                return f"{self._nick} was put out of {room} at {out}, and does not know it"
         for room in joined:
             left = leaves.get((room, self._nick), [0])[-1]
             if (room, self._nick) not in members and left <= self._last.get(room, 0):
@@ -139,7 +164,7 @@ class Reader:
 
     def delivered(self, update: Update) -> tuple[str, int]:
         """The user is given something of a conversation. Returns which and what."""
-        conversation = update.conversation if isinstance(update, Message) else f"#{update.room}"
+        conversation = conversation_of(update)
         self._compare(update, conversation)
         last = self._last.get(conversation)
         if last is None:
@@ -178,19 +203,20 @@ class Reader:
         match update:
             case Message(sender=nick, text=text, prev=prev, id=id):
                 entry_id = entry.id if isinstance(entry.id, str) else "~{}.{}".format(*entry.id)
-                same = (entry.kind, nick, text, prev, id) == (
-                    "message",
-                    entry.nick,
-                    entry.text,
-                    entry.prev,
-                    entry_id,
-                )
+                same = (entry.kind, nick, prev, id) == ("message", entry.nick, entry.prev, entry_id)
+                same = same and text in (entry.text, self._model.removed.get(update.pos))
             case MemberJoined(nick=nick):
                 same = (entry.kind, entry.nick) == ("joined", nick)
             case MemberLeft(nick=nick):
                 same = (entry.kind, entry.nick) == ("left", nick)
             case TopicChanged(nick=nick, topic=topic):
                 same = (entry.kind, entry.nick, entry.text) == ("topic", nick, topic)
+            case Act(actor=nick, act=act, subject=subject):
+                same = (entry.kind, entry.nick, entry.text) == ("act", nick, f"{act} {subject}".strip())
+            case Redaction(nick=nick, of=of):
+                same = (entry.kind, entry.nick, entry.text) == ("redacted", nick, f"{of}")
+            case Registration():
+                same = False  # only in `$`, which nobody follows
         if not same:
             raise Violation(f"{self._nick} got {update}; there is {entry}")
         if conversation[0] == "@" and self._nick not in conversation[1:].split(","):

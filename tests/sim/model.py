@@ -1,12 +1,20 @@
-"""The truth that all is compared with: the entries that are durable, by position, and who wrote what."""
+"""The truth that all is compared with: the entries that are durable, by position, and who wrote what.
+
+Longer than other files: it is asked about everything that leaves the broker and all that a user is told, and
+each answer takes what is durable from the same few tables.
+"""
 
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
+
+from msgspec.msgpack import decode
 
 from tests.sim.network import Connection
+from tests.sim.rights import LOG, Rights
 from tests.sim.schedule import Schedule
+from tests.sim.texts import text_at, without
 from zchat.broker.core.port import StoredSegment, Write
 from zchat.client.core.effects import Acknowledge
 from zchat.common import limits, wire
@@ -18,7 +26,8 @@ class Violation(AssertionError):
 
 
 class Entry(NamedTuple):
-    """A durable entry. `id` is (instance, counter) or a key, empty for acts; `text` message or topic."""
+    """A durable entry. `id` is (instance, counter) or a key, empty for acts; `text` message or topic, or what
+    was done."""
 
     pos: int
     prev: int
@@ -40,7 +49,7 @@ class Draft:
         self.settled = False  # acknowledged, or refused for good
         self.forbidden = ""  # why it must not be stored: what the user was told
         self.is_unknown = False  # an attempt ended without an answer, so it may be stored at any time
-        self.attempts_open = 0
+        self.attempts = self.attempts_open = 0
         self.is_contested = False  # several processes try at once, and each has its own answer
         self.had_addressee = False  # when it was given to a client
 
@@ -49,6 +58,7 @@ class Owner(Protocol):
     """What a connection belongs to."""
 
     nick: str
+    key: str
     instance: int
     sent: dict[int, wire.Request]
 
@@ -62,12 +72,22 @@ class Model:
         self.log: list[Entry] = []
         self.by_conversation: dict[str, list[int]] = {}
         self.frames: dict[bytes, tuple[int, str]] = {}  # every durable segment, by position and conversation
+        self.stored_frames: dict[int, bytes] = {}  # as they are on disk, by position
         self.segments: dict[str, list[tuple[wire.Segment, int]]] = {}  # by conversation, with their bytes
         self.users: dict[str, int] = {}
         self.rooms: dict[str, int] = {}
         self.members: dict[tuple[str, str], int] = {}
         self.joins: dict[tuple[str, str], list[int]] = {}  # by room and nick
-        self.leaves: dict[tuple[str, str], list[int]] = {}
+        self.leaves: dict[tuple[str, str], list[int]] = {}  # also of those who were put out
+        self.expulsions: dict[tuple[str, str], int] = {}  # the last one, also of those who just read
+        self.decided = Rights()  # by what is on disk
+        self.told = Rights()  # by what the broker has heard to be on disk
+        self._unheard: list[wire.Segment] = []
+        self._gone: list[bytes] = []  # frames with texts that were redacted, which the broker may still send
+        self.sizes_before: dict[int, int] = {}  # of redacted segments, by position
+        self.removed: dict[int, str] = {}  # texts that were redacted, by position
+        self.keys: dict[str, str] = {}  # nicks by key
+        self.key_ends: dict[str, int] = {}  # where a key became worthless
         self.drafts: dict[str, Draft] = {}
         self.stored: dict[str, int] = {}  # positions by text
         self._ids: dict[tuple[str, tuple[int, int] | str], int] = {}
@@ -92,19 +112,76 @@ class Model:
     def written(self, write: Write) -> None:
         """A transaction is on disk."""
         self.stats["writes"] += 1
+        known = self.last_pos
         for segment in write.segments:
             self._segment(segment)
         _check(write.last_pos == self.last_pos, f"the log ends at {self.last_pos}, told {write.last_pos}")
+        for pos in write.redactions:
+            self._redact(pos)
+        for row in write.state:
+            if row.kind == "key":
+                self._key(row.key, row.value, known)
 
-    def recovered(self, segments: list[StoredSegment]) -> None:
-        """The store after a crash: what was durable, and perhaps one commit whose outcome nobody knew."""
-        known = len(self.frames)
-        frames = [segment.frame for segment in segments]
-        _check(frames[:known] == list(self.frames), "the durable log has changed in a crash")
+    def heard(self) -> None:
+        """The broker has heard that what is on disk is durable: it acts by it from now on."""
+        for segment in self._unheard:
+            self.told.take(segment)
+        for frame in self._gone:
+            self.frames.pop(frame, None)
+        self._unheard.clear()
+        self._gone.clear()
+
+    def _key(self, key: str, value: bytes | None, known: int) -> None:
+        """A key belongs to somebody, or by an entry behind `known` to nobody any more."""
+        if value is not None:
+            self.keys[key] = decode(value)
+            self.key_ends.pop(key, None)
+            return
+        nick = self.keys.pop(key)
+        ends = [e.pos for e in self.log[known:] if e.conversation == LOG and e.text == f"key_changed {nick}"]
+        self.key_ends[key] = ends[0]
+
+    def key_of(self, nick: str) -> str | None:
+        """The key of a user, if there is one."""
+        return next((key for key, owner in self.keys.items() if owner == nick), None)
+
+    def _redact(self, pos: int) -> None:
+        """The text at a position is gone."""
+        entry = self.log[pos - 1]
+        _check(entry.kind == "message", f"{entry} was redacted")
+        if not entry.text:
+            return
+        self.removed[pos] = entry.text
+        self.log[pos - 1] = entry._replace(text="")
+        for number, (segment, _) in enumerate(self.segments[entry.conversation]):
+            if segment.first <= pos <= segment.last:
+                blank = without(segment, {pos})
+                frame = wire.encode(blank)
+                self.segments[entry.conversation][number] = blank, len(frame)
+                self._gone.append(self.stored_frames[segment.first])
+                self.sizes_before.setdefault(segment.first, len(self.stored_frames[segment.first]))
+                self.stored_frames[segment.first] = frame
+                self.frames[frame] = segment.first, entry.conversation
+
+    def recovered(self, segments: list[StoredSegment], keys: dict[str, bytes]) -> None:
+        """The store after a crash: what was durable, and perhaps one commit whose outcome nobody knew. `keys`
+        are the rows of the state that say whose they are."""
+        known, end = len(self.stored_frames), self.last_pos
         if len(segments) > known:
             self.stats["commits revived"] += 1
         for segment in segments[known:]:
             self._segment(segment)
+        for stored, frame in zip(segments, list(self.stored_frames.values()), strict=True):
+            if stored.frame != frame:  # the redaction came back with that commit
+                for pos in range(stored.first, stored.last + 1):
+                    if not text_at(wire.decode_segment(stored.frame), pos) and self.log[pos - 1].text:
+                        self._redact(pos)
+                _check(stored.frame == self.stored_frames[stored.first], "the durable log has changed")
+        for key in [*self.keys]:
+            if key not in keys:
+                self._key(key, None, end)
+        for key, value in keys.items():
+            self._key(key, value, end)
 
     def _segment(self, stored: StoredSegment) -> None:
         segment = wire.decode_segment(stored.frame)
@@ -122,7 +199,10 @@ class Model:
         _check(not barriers or len(segment.entries) == 1, f"{told}: a barrier is not alone")
         for entry in segment.entries:
             self._entry(segment, entry)
+        self.decided.take(segment)
+        self._unheard.append(segment)
         self.frames[stored.frame] = segment.first, conversation
+        self.stored_frames[segment.first] = stored.frame
         self.segments.setdefault(conversation, []).append((segment, len(stored.frame)))
         _check(segment.last == self.last_pos, f"{told} ends at {self.last_pos}")
 
@@ -149,6 +229,15 @@ class Model:
                 _check(self.members.pop((room, nick), None) is not None, f"{nick} was not in {room}")
                 pos = self._add(segment, "left", nick, "", "")
                 self.leaves.setdefault((room, nick), []).append(pos)
+            case wire.Acted(nick=nick, act=act, subject=subject):
+                pos = self._add(segment, "act", nick, "", f"{act} {subject}".strip())
+                if act in ("kicked", "banned") and segment.conversation.startswith("#"):
+                    place = (segment.conversation, subject)
+                    self.expulsions[place] = pos
+                    if self.members.pop(place, None) is not None:
+                        self.leaves.setdefault(place, []).append(pos)
+            case wire.Redacted(nick=nick, pos=removed):
+                self._add(segment, "redacted", nick, "", f"{removed}")
             case wire.TopicSet(nick=nick, topic=topic):
                 self._add(segment, "topic", nick, "", topic)
             case wire.Unknown():
@@ -161,6 +250,7 @@ class Model:
         _check(text not in self.stored, f"{text!r} is stored twice, at {self.stored.get(text)} before")
         _check((nick, id) not in self._ids, f"the id {id} of {nick} is stored twice")
         _check(not draft.forbidden, f"{text!r} is stored, but its sender was told: {draft.forbidden}")
+        _check(self.decided.writes(nick, segment.conversation), f"{nick} may not write {text!r}")
         whose = (draft.nick, draft.conversation)
         _check(whose == (nick, segment.conversation), f"{text!r} of {whose} is stored as {nick}'s, {segment}")
         _check(draft.key is None or draft.key == id, f"{text!r} has the id {id}")
@@ -189,9 +279,10 @@ class Model:
                 _check(pos <= self.last_pos, f"{answer}: not durable")
                 owner = self._owners[session]
                 entry, request = self.log[pos - 1], owner.sent[token]
-                kinds: dict[Any, str] = {wire.Join: "joined", wire.Leave: "left", wire.SetTopic: "topic"}
-                told = (owner.nick, kinds[type(request)])
+                told = (owner.nick, KINDS.get(type(request), "act"))
                 _check((entry.nick, entry.kind) == told, f"{answer} for {request}: there is {entry}")
+                if isinstance(request, wire.Redact):
+                    _check(request.pos in self.removed, f"{answer} for {request}")
             case wire.Heads(session=session, heads=heads, as_of=as_of):
                 self._heads(session, heads, as_of)
             case wire.Followed(session=session, heads=heads, as_of=as_of):
@@ -214,9 +305,15 @@ class Model:
         """Segments leave the broker for one session."""
         owner = self._owners.get(header.session)
         for frame in segments:
-            _check(frame in self.frames, f"{header}: a segment is not durable")
-            if owner is not None:
-                self._entitled(owner.nick, self.frames[frame][1])
+            _check(frame in self.frames, f"{header}: a segment is not durable, or its text was redacted")
+            _, conversation = self.frames[frame]
+            if owner is None:
+                continue
+            if isinstance(header, wire.Page):
+                self._entitled(owner.nick, conversation)
+                _check(owner.key not in self.key_ends or bool(self._unheard), f"{header}: {owner.key}")
+            else:
+                self.reaches(owner, frame)
         if isinstance(header, wire.Page):
             conversation = header.conversation
             found = [self.frames[frame] for frame in segments]
@@ -224,11 +321,20 @@ class Model:
             _check(found == sorted(found), f"{header}: not in order")
             _check(header.head == self.head(conversation, header.head), f"{header}: not a head")
 
+    def reaches(self, owner: Owner, frame: bytes) -> None:
+        """A segment goes to somebody as it becomes durable, over whatever socket."""
+        first, conversation = self.frames[frame]
+        _check(self.told.gets(owner.nick, first), f"{first} of {conversation} is not for {owner.nick}")
+        end = self.key_ends.get(owner.key)
+        _check(end is None or first <= end, f"{first} of {conversation} goes to a key that ended at {end}")
+
     def published(self, topic: bytes, payload: bytes) -> None:
         """Something leaves the broker for whoever subscribed to it."""
         if topic[:1] == b"#":
             _check(payload in self.frames, f"{topic!r}: a segment is not durable")
-            _check(self.frames[payload][1].encode() + b"\0" == topic, f"{topic!r}: another conversation")
+            conversation = self.frames[payload][1]
+            _check(conversation.encode() + b"\0" == topic, f"{topic!r}: another conversation")
+            _check(conversation not in self.decided.private, f"{topic!r} is private")
             return
         answer = wire.decode_answer(payload)
         if isinstance(answer, wire.Heads):
@@ -240,7 +346,9 @@ class Model:
     def confirmed(self, connection: Connection) -> None:
         """A nonce was answered: it is this client's, and all that was asked for before is in force."""
         _check(self._told_heads_of is connection.owner, f"{connection.owner.nick} got the heads of another")
-        rooms = {wire.room_topic(room[1:]) for room in self.rooms}
+        nick = connection.owner.nick
+        rooms = {wire.room_topic(room[1:]) for room in self.rooms if self.told.reads(nick, room)}
+        rooms -= {wire.room_topic(room[1:]) for room in self.told.private}
         missing = connection.asked & (rooms | {wire.HERE}) - connection.topics
         _check(not missing, f"{missing} of {connection.owner.nick} is not in force")
 
@@ -259,7 +367,7 @@ class Model:
         for pos, (text, id) in enumerate(zip(texts, ids, strict=True), row.pos):
             _check(pos <= self.last_pos, f"{row} is not durable")
             entry = self.log[pos - 1]
-            there = (entry.nick, entry.id, entry.text, entry.time_ms)
+            there = (entry.nick, entry.id, self.removed.get(pos, entry.text), entry.time_ms)
             _check(there == (owner.nick, id, text, row.time_ms), f"{row} for {request}: there is {entry}")
 
     def _heads(self, session: int, heads: Iterable[wire.Head], as_of: int) -> None:
@@ -278,10 +386,15 @@ class Model:
             _check(nick in self.users, f"{nick} is not durable")
 
     def _entitled(self, nick: str, conversation: str) -> None:
-        mine = conversation[:1] == "#" or nick in conversation[1:].split(",")
-        _check(mine, f"{conversation} is not for {nick}")
+        _check(self.told.reads(nick, conversation), f"{conversation} is not for {nick}")
 
     # ---- what users are told ----
+
+    def may_be_turned_away(self, owner: Owner, refusal: Refusal) -> bool:
+        """A client is told that it is let in no more."""
+        if refusal is Refusal.BANNED:
+            return self.decided.was_banned(owner.nick)
+        return refusal in (Refusal.NICK_TAKEN, Refusal.KEY_BOUND) and owner.key in self.key_ends
 
     def acknowledged(self, drafts: list[Draft], instance: int, effect: Acknowledge) -> None:
         """A user is told that these are stored, one after the other."""
@@ -290,7 +403,8 @@ class Model:
             _check(pos <= self.last_pos, f"{effect} is not durable")
             entry = self.log[pos - 1]
             id = draft.key or (instance, effect.counter + number)
-            there = (entry.text, entry.conversation, entry.nick, entry.time_ms, entry.id)
+            text = self.removed.get(pos, entry.text)
+            there = (text, entry.conversation, entry.nick, entry.time_ms, entry.id)
             told = (draft.text, draft.conversation, draft.nick, effect.time_ms, id)
             _check(there == told, f"{effect} for {draft.text!r}: there is {entry}")
             _check(draft.pos in (0, pos), f"{draft.text!r} was at {draft.pos}, is at {pos}")
@@ -306,6 +420,15 @@ class Model:
         elif refusal in (Refusal.NO_SUCH_ROOM, Refusal.NO_SUCH_USER):
             _check(not draft.had_addressee, f"{draft.text!r}: {draft.to} was there")
             draft.settled = True
+        elif refusal is Refusal.NOT_ALLOWED:
+            is_private = draft.conversation in self.decided.private  # to which one may just be invited
+            was = is_private or self.decided.was_restricted(draft.nick, draft.conversation)
+            _check(was, f"{draft.text!r}: nothing forbids it")
+            draft.settled = True
+        elif refusal is Refusal.RATE_LIMITED:
+            draft.settled = draft.key is None
+            if draft.attempts > 1:  # repeats are not looked for then
+                return
         elif refusal is Refusal.ID_REUSED:
             other = self._ids.get((draft.nick, draft.key)) if draft.key is not None else None
             _check(other is not None, f"{draft.text!r} is refused as a reuse of its id, which is new")
@@ -328,6 +451,14 @@ class Model:
         else:
             if not draft.pos:  # else it was, by an earlier attempt
                 self._forbid(draft, "never handed over")
+
+
+KINDS: Final[dict[Any, str]] = {
+    wire.Join: "joined",
+    wire.Leave: "left",
+    wire.SetTopic: "topic",
+    wire.Redact: "redacted",
+}  # of entries, by what was asked for; others are acts
 
 
 def _check(holds: bool, what: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tests.sim.model import Model, Violation
+from tests.sim.texts import without
 from zchat.common import limits, wire
 
 
@@ -33,12 +34,17 @@ class Pages:
 
     def check(self, asked: Asked, header: wire.Page, got: Sequence[wire.Segment]) -> None:
         """A user got a page. What was durable when it was asked for is in it, what came since may be."""
+        removed = self._model.removed
         segments = self._model.segments.get(asked.conversation, [])
+        got = [without(segment, removed) for segment in got]  # some texts were there when it was read
         if header.conversation != asked.conversation:
             raise Violation(f"{header} answers {asked}")
         for count in range(asked.count, len(segments) + 1):
-            if [*got] == _page(segments[:count], asked, self._since(asked, segments[:count])):
-                return
+            since_pos = self._since(asked, segments[:count])
+            for before in ({}, self._model.sizes_before):  # redacted now, or when it was read
+                sized = [(one, before.get(one.first, size)) for one, size in segments[:count]]
+                if got == _page(sized, asked, since_pos):
+                    return
         raise Violation(f"{header} for {asked}: {[(s.first, s.last) for s in got]}")
 
     def _since(self, asked: Asked, segments: Sequence[tuple[wire.Segment, int]]) -> int:

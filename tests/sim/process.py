@@ -4,7 +4,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from tests.sim.installation import Installation, Reader
+from tests.sim.installation import Installation, Reader, conversation_of
 from tests.sim.model import Draft, Violation
 from tests.sim.network import Connection, Frames
 from tests.sim.pages import Asked
@@ -13,7 +13,7 @@ from tests.sim.subscriber import Subscriber
 from zchat.client.core import effects as do
 from zchat.client.core import events as happened
 from zchat.client.core.core import Core
-from zchat.client.messages import CaughtUp, MemberJoined, MemberLeft, Message, TopicChanged, Update
+from zchat.client.messages import CaughtUp, Entry, Update
 from zchat.common import wire
 from zchat.common.codes import Refusal
 
@@ -39,13 +39,10 @@ class Process:
         installation.begin(follows)
         self._around = machine.around
         self._schedule, self._rng = self._around.schedule, self._around.rng
-        self.nick, self.key, self.instance, self.quiet = (
-            installation.nick,
-            installation.key,
-            instance,
-            quiet,
-        )
+        self.nick, self.instance, self.quiet = installation.nick, instance, quiet
+        self.key = self._around.model.key_of(self.nick) or installation.key
         self.alive = True
+        self.turned_away: Refusal | None = None  # the broker lets it in no more
         self.reads = True  # the user takes what comes
         self.sent: dict[int, wire.Request] = {}  # by token, as they were sent first
         self.drafts: dict[int, Draft] = {}  # by ticket, without an answer
@@ -86,6 +83,7 @@ class Process:
             ticket = next(self._tickets)
             self.drafts[ticket] = draft
             draft.is_contested = draft.attempts_open > 0
+            draft.attempts += 1
             draft.attempts_open += 1
             draft.forbidden = ""
             queued.append(happened.Draft(ticket, draft.to, draft.text, len(draft.text.encode()), draft.key))
@@ -134,6 +132,13 @@ class Process:
         self.alive = False
         self._close()
 
+    def _end_turned_away(self) -> None:
+        """The core has closed: everything was answered."""
+        if self.drafts or self.acts:
+            raise Violation(f"{self.nick} ended without an answer to {self.drafts or self.acts}")
+        self.alive = False
+        self._close()
+
     def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
@@ -155,6 +160,9 @@ class Process:
             self._around.note(f"{self.nick}.{self.instance}", event, effects)
         for effect in effects:
             self._execute(effect)
+        if self.turned_away is not None:
+            self._end_turned_away()
+            return
         if self.subscriber is not None and self.subscriber.unconfirmed:
             raise Violation(f"{self.nick} subscribed {self.subscriber.unconfirmed} after the nonce")
         deadline_ms = self.core.deadline_ms()
@@ -276,7 +284,10 @@ class Process:
             case do.Diagnose() | do.Announce():
                 pass
             case do.Fail(refusal=refusal, reason=reason):
-                raise Violation(f"{self.nick} is not let in: {refusal} {reason}")
+                if not model.may_be_turned_away(self, refusal):
+                    raise Violation(f"{self.nick} is not let in: {refusal} {reason}")
+                model.stats[f"turned away, {refusal.name}"] += 1
+                self.turned_away = refusal
             case _:
                 assert_never(effect)
 
@@ -315,7 +326,7 @@ class Process:
 
     def _deliver(self, updates: list[Update]) -> None:
         for update in updates:
-            if isinstance(update, Message | MemberJoined | MemberLeft | TopicChanged):
+            if isinstance(update, Entry):
                 self.reader.delivered(update)
             elif isinstance(update, CaughtUp):
                 self.reader.catches_up()
@@ -342,10 +353,8 @@ class Process:
                 break
             update = self.updates.popleft()
             self._taken += 1
-            if isinstance(update, Message):
-                self.installation.taken.setdefault(update.conversation, set()).add(update.pos)
-            elif isinstance(update, MemberJoined | MemberLeft | TopicChanged):
-                self.installation.taken.setdefault(f"#{update.room}", set()).add(update.pos)
+            if isinstance(update, Entry):
+                self.installation.taken.setdefault(conversation_of(update), set()).add(update.pos)
         if self.updates:
             self._schedule.after(self._rng.randint(0, 10), self._take)
         if not self.updates or self._rng.random() < 0.3:

@@ -33,6 +33,7 @@ class Rights:
         self._announce: set[str] = set()
         self._roles: dict[tuple[str, str], int] = {}
         self._restricted: set[tuple[str, str]] = set()  # conversation and nick: at any time
+        self._ever_banned: set[str] = set()
         self._readers: dict[int, frozenset[str]] = {}  # by the first position of a segment
 
     def take(self, segment: wire.Segment) -> None:
@@ -102,6 +103,10 @@ class Rights:
         """Whether something ever kept somebody from writing in a conversation."""
         return bool({(LOG, nick), (conversation, nick), (conversation, "")} & self._restricted)
 
+    def was_banned(self, nick: str) -> bool:
+        """Whether somebody was ever banned at the broker."""
+        return nick in self._ever_banned
+
     @property
     def banned(self) -> list[str]:
         """Who is banned at the broker."""
@@ -166,6 +171,7 @@ class Rights:
         match entry.act, entry.details:
             case "banned", _:
                 self._banned.add((LOG, nick))
+                self._ever_banned.add(nick)
             case ("unbanned", _) | ("expired", "ban"):
                 self._banned.discard((LOG, nick))
             case "muted", _:

@@ -4,6 +4,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
+from tests.sim.account import Account
 from tests.sim.broker import Broker
 from tests.sim.installation import Installation
 from tests.sim.machine import Machine
@@ -35,7 +36,10 @@ class World:
         self.limits = Limits(
             commit_bytes_max=self.rng.choice((400, 4_000, 4 * 1024 * 1024)),
             remembered_sends_max=self.rng.choice((40, 1024)),
+            messages_per_second=self.rng.choice((50_000, 50_000, 50_000, 5)),
+            messages_burst=self.rng.choice((200_000, 200_000, 20)),
         )
+        self.account = Account(lambda: self.broker)
         self._store = MemoryStore()
         self._peers, self._tickets, self._texts, self._keys = count(1), count(1), count(1), count(1)
         self._pages = Pages(self.model, self.conversation)
@@ -81,7 +85,9 @@ class World:
         """The broker is killed. Somebody has to start it again."""
         if self.broker is not None:
             self._store = self.broker.crash()
-            self.model.recovered(self._store._segments)
+            rows = self._store._state.items()
+            keys = {key: value for (kind, key), value in rows if kind == "key"}
+            self.model.recovered(self._store._segments, keys)
             self.broker = None
 
     def start(self, machine: Machine, quiet: bool = False) -> Process:
@@ -103,7 +109,8 @@ class World:
         text = f"{nick} {next(self._texts)} " + "x" * self.rng.choice((0, 0, 10, 60))
         draft = Draft(nick, to, self.conversation(nick, to), text, key)
         who = {name.lower() for name in self.model.users}
-        draft.had_addressee = to.lower() in self.model.rooms or (to[0] == "@" and to[1:].lower() in who)
+        is_there = to.lower() in self.model.rooms and to.lower() not in self.model.decided.private
+        draft.had_addressee = is_there or (to[0] == "@" and to[1:].lower() in who)
         self.model.drafts[text] = draft
         return draft
 
@@ -137,16 +144,30 @@ class World:
             weather = machine.weather
             weather.offline = weather.second_port_blocked = False
             weather.delay_ms_max, weather.doubled = 5, 0.0
-            if machine.running is None:
+        self._bring_back()
+        for process in self.processes:
+            process.read_on()
+
+    def _bring_back(self) -> None:
+        """Who was turned away comes again, with the key that counts, and nobody is banned at the broker. What
+        ends by itself ends now, since it would say something into the silence."""
+        access = self.broker.core._context.log.state.access if self.broker is not None else None
+        if access is not None and access.next_end_ms < wire.FOR_EVER:
+            self.around.wall_offset_ms += max(0, access.next_end_ms - self.around.wall_ms)
+            self.account.act(wire.Pardon(0, 0, "", NICKS[0], wire.MUTE, "the end"))
+        for nick in self.model.decided.banned:
+            self.account.act(wire.Pardon(0, 0, "", nick, wire.BAN, "the end"))
+        for machine in self.machines:
+            if machine.running is None and machine.installation.nick not in self.model.decided.banned:
                 self.start(machine)
-            for process in self.processes:
-                process.read_on()
 
     def end_in_silence(self) -> None:
         """Nobody says anything any more. In the end everything is settled, and everybody has everything."""
         until_ms = self.schedule.now_ms + HEALING_MS_MAX
         while (unsettled := self.unsettled()) and self.schedule.now_ms < until_ms:
             self.schedule.advance(1_000)
+            self._bring_back()
+        self.account.leave()
         if unsettled:
             raise Violation(f"not settled after {HEALING_MS_MAX} ms of silence: {unsettled}")
         self.schedule.advance(SILENCE_MS)
@@ -156,6 +177,8 @@ class World:
 
     def unsettled(self) -> str:
         """What is not yet as it must be in the end."""
+        if len(self.processes) < len(self.machines):
+            return f"only {len(self.processes)} clients are there"
         for process in self.processes:
             if process.drafts:
                 return f"{process.nick} waits for {[draft.text for draft in process.drafts.values()]}"
