@@ -263,3 +263,27 @@ def test_without_a_broker(run: Zchat, broker: Broker) -> None:
     done = run(["admin", "audit", "--timeout", "0.5"], nick=None)
     assert done.returncode == 2  # no socket, no nick
     assert "This account has no control socket" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["invite", "--as", "cronn"],
+        ["token", "create", "--nick", "cronn", "ci"],
+        ["token", "list", "--nick", "cronn"],
+        ["admin", "audit", "--nick", "cronn"],
+        ["room", "kick", "--nick", "cronn", "general", "bob"],
+        ["room", "members", "--nick", "cronn", "general"],
+    ],
+    ids=lambda value: " ".join(value[:2]),
+)
+def test_nobody_is_registered_by_a_typo(lasting: Zchat, command: list[str]) -> None:
+    done = lasting.quick(command)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "zchat connect --nick cronn registers it" in done.stderr
+    done = lasting.quick([word for word in command if word not in ("--as", "--nick", "cronn")], nick="cron")
+    assert done.returncode == 4
+    assert "cron" not in lasting.quick(["users"]).stdout
+    for nick in ("ann", "cron"):
+        home = Path(lasting.environment(nick)["ZCHAT_CONFIG_DIR"])
+        assert not list(home.rglob("cron*.key"))

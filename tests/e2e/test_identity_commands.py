@@ -252,3 +252,17 @@ def test_the_same_broker_is_no_contradiction(run: Zchat, broker: Broker) -> None
         done = run(["connect", *arguments, broker.link])
         assert (done.returncode, done.stdout) == (2, "")
         assert "two" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--nick", "--token", "--key-file", "--link", "--context", "-i"])
+def test_an_option_that_is_empty_is_not_one_left_out(lasting: Zchat, option: str) -> None:
+    """A script whose variable is not set must not go on as somebody else."""
+    for before, after in ((["send"], ["general", "hi"]), (["whoami"], []), (["admin", "audit"], [])):
+        done = lasting.quick([*before, option, "", *after])
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "empty" in done.stderr or "not a zchat link" in done.stderr
+
+
+def test_a_variable_that_is_empty_is_not_set(lasting: Zchat) -> None:
+    empty = dict.fromkeys(("ZCHAT_TOKEN", "ZCHAT_KEY", "ZCHAT_CONTEXT"), "")
+    assert lasting.quick(["users"], nick="ann", **empty).returncode == 0

@@ -116,7 +116,7 @@ async def administering(by: Way, again: str = _AGAIN) -> AsyncIterator["AsyncCli
             async with AsyncClient(by.link, control=by.control, timeout=by.timeout) as client:
                 yield client
         else:
-            async with session(by.who, by.timeout) as client:
+            async with session(by.who, by.timeout, register=False) as client:  # a typo makes no user
                 yield client
     except Refused as error:
         raise by.explained(error) from None

@@ -15,7 +15,7 @@ from zchat.client.commands import completing
 from zchat.client.commands.addresses import with_remedy
 from zchat.client.commands.admission import hints, invite_after
 from zchat.client.identity import Asked, Identity
-from zchat.common import limits, settings
+from zchat.common import keys, limits, settings
 from zchat.common.errors import Refused, WrongIdentity
 from zchat.common.links import Link
 from zchat.common.text import say
@@ -91,13 +91,14 @@ async def session(
     whether a free nick is to be; None: if it was named, or an invite is shown."""
     from zchat.client.aio import AsyncClient
 
-    is_new = not who.has_key()
     registers = (who.may_register or bool(who.invite)) if register is None else register
+    has_key = who.has_key()
+    is_new = registers and not has_key
     make = functools.partial(
         AsyncClient,
         who.link,
         who.nick,
-        key=who.key(),
+        key=who.key() if registers or has_key else keys.draw(),  # who is refused leaves nothing behind
         rooms=tuple(rooms),
         quiet=quiet,
         state=state,
@@ -150,19 +151,45 @@ def _default_timeout() -> float:
     return 5.0 if chosen is None else chosen
 
 
-_AS = click.option("--as", "nick", metavar="NICK", help="Who asks, if not the account (ZCHAT_NICK).")
+def _not_empty(_context: click.Context, _parameter: click.Parameter, typed: str | None) -> str | None:
+    """A script whose secret is not set must not go on as somebody else."""
+    if typed == "":
+        raise click.BadParameter("it is empty; what is not meant is left out")
+    return typed
+
+
+_AS = click.option(
+    "--as", "nick", metavar="NICK", callback=_not_empty, help="Who asks, if not the account (ZCHAT_NICK)."
+)
 _OPTIONS = (
-    click.option("--nick", metavar="NICK", help="Who you are (ZCHAT_NICK)."),
-    click.option("--key-file", metavar="FILE", help="Your secret key, when it is not kept here (ZCHAT_KEY)."),
-    click.option("--token", metavar="TOKEN", help="A bot's broker, nick and key in one line (ZCHAT_TOKEN)."),
+    click.option("--nick", metavar="NICK", callback=_not_empty, help="Who you are (ZCHAT_NICK)."),
+    click.option(
+        "--key-file",
+        metavar="FILE",
+        callback=_not_empty,
+        help="Your secret key, when it is not kept here (ZCHAT_KEY).",
+    ),
+    click.option(
+        "--token",
+        metavar="TOKEN",
+        callback=_not_empty,
+        help="A bot's broker, nick and key in one line (ZCHAT_TOKEN).",
+    ),
     click.option("--link", metavar="LINK", help="Which broker, zchat://HOST:PORT/KEY (ZCHAT_LINK)."),
     click.option(
         "--context",
         metavar="NAME",
+        callback=_not_empty,
         shell_complete=completing.broker,
         help="Which broker, by its name here (ZCHAT_CONTEXT).",
     ),
-    click.option("-i", "--interface", metavar="ADDR", help="Address of a broker whose key is known here."),
+    click.option(
+        "-i",
+        "--interface",
+        metavar="ADDR",
+        callback=_not_empty,
+        help="Address of a broker whose key is known here.",
+    ),
     click.option(
         "-p",
         "--port",
