@@ -49,12 +49,12 @@ def test_who_administers_makes_them(crowd: Crowd) -> None:
         assert crowd.refusal(ANN, request) is Refusal.NOT_ALLOWED
     crowd.act(ACCOUNT, wire.SetRole(0, 0, "", "ann", wire.OPERATOR, ""))
     crowd.act(ANN, wire.Join(0, 0, "dev"))
-    pos = crowd.act(ANN, invite(nick="Dora", room="DEV", uses=3, lifetime_ms=1_000))
-    made = wire.Acted("ann", "invite_made", "", ID, TIME_MS + 1_000, "uses=3 nick=Dora room=dev", "because")
+    pos = crowd.act(ANN, invite(nick="Dora", room="DEV", lifetime_ms=1_000))
+    made = wire.Acted("ann", "invite_made", "", ID, TIME_MS + 1_000, "uses=1 nick=Dora room=dev", "because")
     assert crowd.entries(ANN, "$")[-1] == made
     assert crowd.act(ANN, invite("bbbbbbbb")) == pos + 1  # it stands in the log alone
     assert crowd.ask(ACCOUNT, wire.ListInvites(0, 0, "")).invites == [
-        wire.InviteRow(ID, "ann", "Dora", "dev", 3, TIME_MS + 1_000),
+        wire.InviteRow(ID, "ann", "Dora", "dev", 1, TIME_MS + 1_000),
         wire.InviteRow("bbbbbbbb", "ann", "", "", 1, wire.FOR_EVER),
     ]
     assert [row.invite for row in crowd.ask(ANN, wire.ListInvites(0, 0, ID)).invites] == ["bbbbbbbb"]
@@ -327,12 +327,37 @@ def test_two_who_want_the_same_nick(crowd: Crowd) -> None:
     assert told(crowd, EVE) == ["Welcome"] and told(crowd, FAY) == [Refusal.NICK_TAKEN]
 
 
-def test_two_uses_for_one_nick_replace_it_twice(crowd: Crowd) -> None:
-    crowd.act(ACCOUNT, invite(nick="bob", uses=2))
-    for peer in (EVE, FAY):
-        assert crowd.refusal_of_hello(peer, "bob", invite=LINK) is None
-    assert crowd.refusal_of_hello(EVE, "bob", invite=LINK) is Refusal.NICK_TAKEN
-    assert crowd.refusal_of_hello(BOB) is Refusal.NICK_TAKEN
+def test_one_nick_is_one_use(crowd: Crowd) -> None:
+    assert crowd.refusal(ACCOUNT, invite(nick="bob", uses=2)) is Refusal.NOT_ALLOWED
+
+
+def test_of_two_invites_for_one_nick_the_first_one_used_ends_the_other(crowd: Crowd) -> None:
+    """Else whoever has the other link could take the nick over, as long as that lasts."""
+    for nick, link, other in (("bob", "aaaaaaaa", "bbbbbbbb"), ("gus", "cccccccc", "dddddddd")):
+        for name in (link, other):
+            crowd.act(ACCOUNT, invite(name, nick=nick))
+        assert crowd.refusal_of_hello(EVE if nick == "bob" else FAY, nick, invite=link + LINK[8:]) is None
+        taken = crowd.refusal_of_hello(somebody("thief"), nick, invite=other + LINK[8:])
+        assert taken is Refusal.NICK_TAKEN
+
+
+def test_an_invite_for_a_free_nick_takes_it_from_nobody(crowd: Crowd) -> None:
+    """Somebody else came in under it meanwhile."""
+    crowd.act(ACCOUNT, invite("aaaaaaaa", nick="gus"))
+    crowd.act(ACCOUNT, invite("bbbbbbbb"))
+    assert crowd.refusal_of_hello(FAY, "gus", invite="bbbbbbbb" + LINK[8:]) is None
+    assert crowd.refusal_of_hello(EVE, "gus", invite=LINK) is Refusal.NICK_TAKEN
+
+
+def test_whoever_administers_no_longer_has_invited_nobody(crowd: Crowd) -> None:
+    for end in (
+        wire.SetRole(0, 0, "", "bob", wire.NONE, ""),
+        wire.Sanction(0, 0, "", "bob", wire.BAN, 0, ""),
+    ):
+        crowd.act(ACCOUNT, wire.SetRole(0, 0, "", "bob", wire.OPERATOR, ""))
+        crowd.act(BOB, invite("aaaaaaaa"))
+        crowd.act(ACCOUNT, end)
+        assert crowd.refusal_of_hello(EVE, "eve", invite=LINK) is Refusal.INVITE_INVALID
 
 
 def test_a_key_is_replaced_on_request_only(crowd: Crowd) -> None:

@@ -308,3 +308,48 @@ def frames_to(crowd: Crowd, peer: Peer) -> list[bytes]:
         if isinstance(effect, TransmitSegments) and effect.peer == peer.peer
         for frame in effect.segments
     ]
+
+
+# ---- who is left behind ----
+
+
+def test_the_only_owner_stays_while_others_are_there(crowd: Crowd) -> None:
+    """Nobody could give the room another one, not even who runs the broker."""
+    room = crowd.private_room(ANN, BOB)
+    for going in (wire.Leave(0, 0, room), wire.SetRole(0, 0, room, "ann", wire.OPERATOR, "")):
+        assert crowd.refusal(ANN, going) is Refusal.NOT_ALLOWED
+    assert crowd.act(BOB, wire.Leave(0, 0, room)) > 0
+    assert crowd.act(ANN, wire.InviteToRoom(0, 0, room, "bob")) > 0
+    assert crowd.act(BOB, wire.Join(0, 0, room)) > 0
+    assert crowd.act(ANN, wire.SetRole(0, 0, room, "bob", wire.OWNER, "")) > 0
+    assert crowd.act(ANN, wire.Leave(0, 0, room)) > 0
+    assert crowd.act(BOB, wire.Leave(0, 0, room)) > 0  # and the last one of all may go
+
+
+def test_a_kick_takes_back_an_invitation(crowd: Crowd) -> None:
+    room = crowd.private_room(ANN)
+    crowd.act(ANN, wire.InviteToRoom(0, 0, room, "bob"))
+    assert crowd.act(ANN, wire.Kick(0, 0, room, "bob", "")) > 0
+    assert crowd.refusal(BOB, wire.Join(0, 0, room)) is Refusal.NO_SUCH_ROOM
+
+
+@pytest.mark.parametrize("read", [True, False])
+@pytest.mark.parametrize("how", ["kick", "ban", "leave"])
+def test_the_bots_of_who_is_out_are_out_as_well(crowd: Crowd, how: str, read: bool) -> None:
+    """Else one would go on reading and writing by them."""
+    room = crowd.private_room(ANN, BOB)
+    crowd.act(ANN, wire.SetRole(0, 0, room, "bob", wire.OPERATOR, ""))
+    robo = somebody("robo")
+    crowd.act(BOB, wire.MakeToken(0, 0, "robo", robo.key, [room], True, read, 0, ""))
+    crowd.greet(robo)
+    assert isinstance(crowd.send(robo, f"#{room}", "x"), int)
+    if how == "leave":
+        crowd.act(BOB, wire.Leave(0, 0, room))
+    else:
+        act = wire.Sanction(0, 0, room, "bob", wire.BAN, 0, "") if how == "ban" else None
+        crowd.act(ANN, act or wire.Kick(0, 0, room, "bob", ""))
+    said = crowd.send(ANN, f"#{room}", "among us")
+    assert isinstance(said, int)
+    assert isinstance(crowd.send(robo, f"#{room}", "y"), Refusal)
+    assert isinstance(crowd.refusal(robo, wire.Fetch(0, 0, f"#{room}", 0, 0)), Refusal)
+    assert "among us" not in str(crowd.play.effects)

@@ -219,3 +219,23 @@ def test_it_is_told_at_once_whatever_is_on_its_way_to_the_disk() -> None:
     limited(crowd.answer(late))
     crowd.play.catch_up()
     assert crowd.play.time_ms == TIME_MS
+
+
+def test_another_key_is_no_other_user() -> None:
+    crowd = Crowd(ANN, limits=SLOW)
+    for _ in range(20):
+        crowd.send(ANN, "#general", "x")
+    assert crowd.send(ANN, "#general", "x") is Refusal.RATE_LIMITED
+    again = somebody("again")
+    crowd.act(ANN, wire.ChangeKey(0, 0, again.key))
+    crowd.greet(again, "ann", instance=9)
+    assert crowd.send(again, "#general", "x") is Refusal.RATE_LIMITED
+
+
+def test_no_more_messages_of_a_send_are_told_than_may_be_sent_at_once() -> None:
+    play = Crowd(limits=SLOW).play
+    play.receive(ANN.asks(hello("ann")))
+    (told,) = [
+        e.answer for e in play.effects if isinstance(e, Transmit) and isinstance(e.answer, wire.Welcome)
+    ]
+    assert told.send_messages_max == 20

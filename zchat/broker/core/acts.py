@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from zchat.broker.core.access import BotToken, Ended, Invite, Sanction
 from zchat.broker.core.limits import Limits
 from zchat.broker.core.segments import Numbering
-from zchat.broker.core.state import GENERAL, LOG, ROLES, Denied, Room, State, User, direct
+from zchat.broker.core.state import GENERAL, LOG, ROLES, Denied, Room, State, User, by, direct
 from zchat.common import names, wire
 from zchat.common.codes import Refusal
 
@@ -118,6 +118,7 @@ class Acts:
                 room = state.room(name, user)  # to which one is invited, or there is none
             else:
                 self._check_new_name(name)
+                self._check_not_muted(user, "")  # a name is something that others read
         elif self._access.is_guarded(user):
             ban = self._access.sanction(name, user, wire.BAN)
             if ban is not None:
@@ -130,6 +131,7 @@ class Acts:
             if self._state.rooms[joined].mark == mark:
                 return Settled(pos, joined)
         self._check_rooms(user)
+        self._check_not_muted(user, "")
         self._check_count(len(self._state.rooms), self._limits.rooms_max, "rooms")
         try:
             if names.is_of_private_room(base):
@@ -167,15 +169,31 @@ class Acts:
 
     def _check_count(self, count: int, most: int, what: str) -> None:
         if count >= most:
-            raise Denied(Refusal.LIMIT_REACHED, f"the broker has {count} {what}, its limit")
+            raise Denied(Refusal.LIMIT_REACHED, f"the broker has as many {what} as it may")
+
+    def _check_not_muted(self, user: str, room: str) -> None:
+        mute = self._access.mute_of(room, user)
+        if mute is not None:
+            raise Denied(Refusal.NOT_ALLOWED, f"you were muted {by(mute)}")
+
+    def _check_keeps_an_owner(self, user: str, room: Room) -> None:
+        """A private room without an owner can be helped by nobody, not even by who runs the broker."""
+        if not room.private or self._access.role(room.name, user) < wire.OWNER or len(room.members) == 1:
+            return
+        if not any(self._access.role(room.name, other) == wire.OWNER for other in room.members - {user}):
+            raise Denied(
+                Refusal.NOT_ALLOWED, f"you are the only owner of #{room.name}: make somebody else owner first"
+            )
 
     def _leave(self, user: str, typed: str) -> Settled:
         room = self._state.room(typed, user)
         if user not in room.members:
             self._access.set_invited(room.name, user, False)
             return Settled(0)
+        self._check_keeps_an_owner(user, room)
         pos = self._numbering.barrier(f"#{room.name}", wire.Left(user))
         self._remove(user, room, pos)
+        self._take_bots_along(user, room, user)
         return Settled(pos)
 
     def _remove(self, user: str, room: Room, pos: int, bars: bool = False) -> None:
@@ -188,6 +206,7 @@ class Acts:
 
     def _set_topic(self, user: str, act: wire.SetTopic) -> Settled:
         room = self._state.readable_room(act.room, user)
+        self._check_not_muted(user, room.name)
         if room.announce:
             self._state.check_role(user, room, wire.OPERATOR)
         if act.topic == room.topic:
@@ -226,13 +245,17 @@ class Acts:
         if not self._access.is_administrator(user):
             raise Denied(Refusal.NOT_ALLOWED, "only who administers the broker may do that")
 
+    def _check_may_act_against(self, user: str, subject: User) -> None:
+        if user != wire.ACCOUNT and self._access.is_administrator(subject.nick):
+            what = f"{subject.nick} administers the broker: only the account that runs it may do that"
+            raise Denied(Refusal.NOT_ALLOWED, what)
+
     def _place(self, user: str, typed: str, nick: str) -> tuple[Room | None, User]:
         """The room (None: the broker) and the one about whom, if `user` may act against them there."""
         if not typed:
             self._check_administrator(user)
             subject = self._state.person(nick)
-            if user != wire.ACCOUNT and self._access.is_administrator(subject.nick):
-                raise Denied(Refusal.NOT_ALLOWED, f"{subject.nick} administers the broker as well")
+            self._check_may_act_against(user, subject)
             return None, subject
         room = self._state.moderated_room(typed, user)
         subject = self._state.person(nick)
@@ -249,6 +272,8 @@ class Acts:
             role = wire.OPERATOR if act.role >= wire.OPERATOR else wire.NONE
             if subject.maker and role:
                 raise Denied(Refusal.NOT_ALLOWED, "a bot administers nothing")
+            if subject.nick != user and not role:
+                self._check_may_act_against(user, subject)
             room = None
         else:
             room = self._state.moderated_room(act.room, user)
@@ -258,26 +283,48 @@ class Acts:
                 self._state.check_role(user, room, wire.OWNER)
             if room.private and subject.nick not in room.members:
                 raise Denied(Refusal.NOT_ALLOWED, f"{subject.nick} is no member of #{room.name}")
+            if role < wire.OWNER:
+                self._check_keeps_an_owner(subject.nick, room)
         name = room.name if room else ""
         if self._access.role(name, subject.nick) == role:
             return Settled(0)
         self._access.set_role(name, subject.nick, role)
-        return Settled(self._tell(user, "role", room, subject.nick, 0, ROLES[role], act.reason))
+        pos = self._tell(user, "role", room, subject.nick, 0, ROLES[role], act.reason)
+        if room is None and not role:
+            self._end_invites_of(subject.nick)
+        return Settled(pos)
 
     def _kick(self, user: str, act: wire.Kick) -> Settled:
         room, subject = self._place(user, act.room, act.nick)
         assert room is not None
+        if subject.nick == user:
+            raise Denied(Refusal.NOT_ALLOWED, f"nobody is kicked by themselves: leave #{room.name} instead")
+        if (room.name, subject.nick) in self._access.invited:
+            self._access.set_invited(room.name, subject.nick, False)
+            return Settled(self._tell(user, "kicked", room, subject.nick, 0, "", act.reason))
         is_out = room.private and not self._state.takes_part(room, subject.nick)
         if is_out or (room.name, subject.nick) in self._access.kicked:
             return Settled(0)
         pos = self._tell(user, "kicked", room, subject.nick, 0, "", act.reason)
         self._access.set_kicked(room.name, subject.nick, Sanction(0, user, act.reason))
-        self._shut_out(room, subject, pos, "kicked")
+        self._shut_out(room, subject, pos, "kicked", user)
         return Settled(pos)
 
-    def _shut_out(self, room: Room, subject: User, pos: int, why: str) -> None:
+    def _shut_out(self, room: Room, subject: User, pos: int, why: str, actor: str) -> None:
         self._remove(subject.nick, room, pos, bars=True)
         self._cut(pos, subject, why, ends=False)
+        self._take_bots_along(subject.nick, room, actor)
+
+    def _take_bots_along(self, maker: str, room: Room, actor: str) -> None:
+        """Whoever reads a private room no longer does not read it by their bots either."""
+        for nick in sorted(self._access.tokens_of(maker)) if room.private else ():
+            if not self._state.takes_part(room, nick):
+                continue
+            reason = f"{maker}, who made it, is in the room no longer"
+            pos = self._tell(actor, "kicked", room, nick, 0, "", reason)
+            self._access.set_kicked(room.name, nick, Sanction(0, actor, reason))
+            self._remove(nick, room, pos, bars=True)
+            self._cut(pos, self._state.users[nick], "kicked", ends=False)
 
     def _cut(self, pos: int, user: User, why: str, ends: bool) -> None:
         if user.keys:
@@ -298,12 +345,13 @@ class Acts:
         )  # fmt: skip
         access.set_sanction(name, subject.nick, act.kind, sanction)
         if act.kind == wire.BAN and room is not None:
-            self._shut_out(room, subject, pos, "banned")
+            self._shut_out(room, subject, pos, "banned", user)
         elif act.kind == wire.BAN:
             bots = [self._state.users[bot] for bot in access.tokens_of(subject.nick)]
             for one in (subject, *bots):
                 self._cut(pos, one, "banned", ends=True)
                 self.changes.append(Change(pos, one.nick, LOG, None, True))
+            self._end_invites_of(subject.nick)
         return Settled(pos)
 
     def _pardon(self, user: str, act: wire.Pardon) -> Settled:
@@ -338,6 +386,8 @@ class Acts:
     def _make_invite(self, user: str, act: wire.MakeInvite) -> Settled:
         self._check_administrator(user)
         nick, folded = self._invited_nick(act.nick) if act.nick else ("", "")
+        if nick and act.uses > 1:
+            raise Denied(Refusal.NOT_ALLOWED, "an invite for one nick is for one use")
         room = ""
         if act.room:
             found = self._state.rooms.get(_room_name(act.room))
@@ -354,7 +404,9 @@ class Acts:
         self._check_count(len(self._access.invites), self._limits.invites_max, "invites")
         until_ms = self._until(act.lifetime_ms)
         details = f"uses={act.uses}" + (f" nick={nick}" if nick else "") + (f" room={room}" if room else "")
-        self._access.set_invite(act.invite, Invite(act.digest, user, nick, room, act.uses, until_ms, folded))
+        replaces = bool(nick) and self._state.user_of_folded(folded) is not None
+        invite = Invite(act.digest, user, nick, room, act.uses, until_ms, folded, replaces)
+        self._access.set_invite(act.invite, invite)
         return Settled(self._audit(user, "invite_made", "", act.invite, until_ms, details, act.reason))
 
     def _invited_nick(self, typed: str) -> tuple[str, str]:
@@ -367,6 +419,8 @@ class Acts:
         present = self._state.user_of_folded(folded)
         if present is not None and present.maker:
             raise Denied(Refusal.NOT_ALLOWED, f"{present.nick} is a bot: make a token for it")
+        if present is None:
+            check_new_nick(self._state, folded)
         return (present.nick if present else nick), folded
 
     def _end_invite(self, user: str, act: wire.EndInvite) -> Settled:
@@ -375,6 +429,20 @@ class Acts:
             raise Denied(Refusal.NO_SUCH_ENTRY, f"there is no invite {act.invite}")
         self._access.set_invite(act.invite, None)
         return Settled(self._audit(user, "invite_ended", "", act.invite, 0, "", act.reason))
+
+    def end_invites_for(self, folded: str) -> None:
+        """Somebody has come in under a nick: no other invite for it leads anybody in."""
+        for name in sorted(self._access.invites):
+            if self._access.invites[name].folded == folded:
+                self._access.set_invite(name, None)
+                self._audit(wire.ACCOUNT, "invite_ended", "", name, 0, "", "the nick has its owner")
+
+    def _end_invites_of(self, maker: str) -> None:
+        """Whoever administers no longer has let nobody in who has not come yet."""
+        for name in sorted(self._access.invites):
+            if self._access.invites[name].maker == maker:
+                self._access.set_invite(name, None)
+                self._audit(wire.ACCOUNT, "invite_ended", "", name, 0, "", f"{maker} administers no longer")
 
     def use_invite(self, name: str, nick: str) -> None:
         """Somebody comes in by an invite, which was checked before: count, and let them into its room."""
@@ -490,6 +558,8 @@ class Acts:
     def _set_away(self, user: str, text: str) -> Settled:
         if self._state.users[user].away == text:
             return Settled(0)
+        if text:
+            self._check_not_muted(user, "")
         self._state.set_away(user, text)
         self.away[user] = bool(text)
         return Settled(self._audit(user, "away", "", user, 0, text, ""))

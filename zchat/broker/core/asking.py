@@ -14,6 +14,7 @@ from zchat.common.codes import Refusal
 _TOPICS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListRooms
 _ROOMS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListTokens
 _REASONS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListSanctions
+_LISTED_AT_ONCE: Final = 1_000  # people or rooms that are sorted in the time of another request
 _SENDS: Final = (wire.Send, wire.KeyedSend)
 _OF_EVERY_SESSION: Final = (wire.Ping, wire.Bye)
 _OF_BOTS: Final = (wire.Follow, wire.Fetch, wire.ListPeople, wire.ListRooms, wire.Whois, wire.Redact)
@@ -58,7 +59,14 @@ class Asking:
             return meter.send(1, size, now_ms)
         if not isinstance(request, wire.Fetch | wire.Follow):
             session.acted_ms = now_ms
-        return meter.requests.take(1, now_ms)
+        return meter.requests.take(self._cost(request), now_ms)
+
+    def _cost(self, request: wire.Request) -> int:
+        """What a request counts: a list takes the longer, the more there are to choose from."""
+        state = self._context.log.state
+        if isinstance(request, wire.ListPeople) and request.room is None:
+            return 1 + len(state.users) // _LISTED_AT_ONCE
+        return 1 + len(state.rooms) // _LISTED_AT_ONCE if isinstance(request, wire.ListRooms) else 1
 
     def ask(self, session: Session, question: wire.Question) -> None:
         """Answer a question, once what is said is durable."""

@@ -256,6 +256,7 @@ class Deciding:
         self._acts.enter(nick, GENERAL)
         if invite is not None:
             self._acts.use_invite(name, nick)
+        self._acts.end_invites_for(submission.folded)
         return Greeted(nick, is_new=True)
 
     def _greet_again(self, holder: User, key: str, name: str, invite: Invite | None) -> None:
@@ -267,6 +268,7 @@ class Deciding:
             self._acts.take_keys(holder, pos, "the key was replaced")
             self._state.add_key(holder.nick, key)
             self._acts.use_invite(name, holder.nick)
+            self._acts.end_invites_for(holder.folded)
         elif leads_further(self._state, self._limits, holder, invite):
             self._acts.use_invite(name, holder.nick)
 
@@ -298,7 +300,7 @@ def check_identity(state: State, nick: str, folded: str, key: str, invite: Invit
         raise Denied(Refusal.KEY_BOUND, f"this key belongs to the nick {owner.nick}, not to {nick}")
     if holder is None:
         return
-    replaces = invite is not None and invite.folded == folded and not holder.maker
+    replaces = invite is not None and invite.replaces and invite.folded == folded and not holder.maker
     if key not in holder.keys and not replaces:
         if holder.maker and not holder.keys:
             raise Denied(Refusal.NICK_TAKEN, f"the token of {holder.nick} has ended")

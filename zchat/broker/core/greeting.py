@@ -47,10 +47,11 @@ class Greeting:
     def _check_rate(self, key: str, address: str) -> None:
         """Who was let in before may greet as often as there are sessions; all others of an address share."""
         context = self._context
-        if context.log.state.user_of_key(key) is None:
+        user = context.log.state.user_of_key(key)
+        if user is None:
             wait_ms = context.meters.greeting(address, context.now_ms)
         else:
-            wait_ms = context.meters.of(key, context.now_ms).requests.take(1, context.now_ms)
+            wait_ms = context.meters.of(user.nick, context.now_ms).requests.take(1, context.now_ms)
         if wait_ms:
             reason = f"too many greetings; again in {wait_ms / 1000:.1f} s"
             raise Denied(Refusal.RATE_LIMITED, reason, wait_ms)
@@ -174,7 +175,7 @@ class Greeting:
             session.floor = context.log.state.users[session.nick].since
         bot = context.log.state.access.bot(session.nick)
         heads, following = durable.heads_of(session.nick, {}, session.floor, "", new_installation, bot)
-        session.meter = context.meters.of(session.key, context.now_ms)
+        session.meter = context.meters.of(session.nick, context.now_ms)
         if session.key:
             context.emit(Admit(session.key))
         context.transmit(
@@ -194,7 +195,7 @@ class Greeting:
                 timeout_ms=context.limits.timeout_ms,
                 text_bytes_max=wire_limits.TEXT_BYTES_MAX,
                 send_bytes_max=wire_limits.SEND_BYTES_MAX,
-                send_messages_max=wire_limits.SEND_MESSAGES_MAX,
+                send_messages_max=min(wire_limits.SEND_MESSAGES_MAX, context.limits.messages_burst),
                 broker=context.software,
                 time_ms=context.log.time_ms(context.now_ms),
             ),
@@ -241,7 +242,7 @@ class Greeting:
 
     def expire(self) -> None:
         """End the sessions that were silent for longer than the timeout."""
-        self._context.meters.forget(self._context.now_ms, self._context.sessions.keys)
+        self._context.meters.forget(self._context.now_ms, self._context.sessions.nicks)
         for session in self._context.sessions:
             if self._context.now_ms - session.seen_ms > self._context.limits.timeout_ms:
                 self.end(session, "silent")

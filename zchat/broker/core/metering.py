@@ -1,4 +1,4 @@
-"""How much a key, or an address from which nobody was let in yet, may ask in a time: token buckets."""
+"""How much a user, or an address from which nobody was let in yet, may ask in a time: token buckets."""
 
 from collections.abc import Container
 from typing import Final
@@ -43,7 +43,7 @@ class Bucket:
 
 
 class Meter:
-    """What one key has sent and asked."""
+    """What one user has sent and asked, in all sessions."""
 
     __slots__ = ("messages", "requests", "text_bytes")
 
@@ -67,19 +67,19 @@ class Meter:
 
 
 class Meters:
-    """The meters of all keys and addresses that asked something of late."""
+    """The meters of all users and addresses that asked something of late."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._keys: dict[str, Meter] = {}
+        self._users: dict[str, Meter] = {}
         self._addresses: dict[str, Bucket] = {}
         self._forget_ms = 0
 
-    def of(self, key: str, now_ms: int) -> Meter:
-        """The meter of a key that has a session."""
-        meter = self._keys.get(key)
+    def of(self, nick: str, now_ms: int) -> Meter:
+        """The meter of a user who has a session."""
+        meter = self._users.get(nick)
         if meter is None:
-            meter = self._keys[key] = Meter(self._limits, now_ms)
+            meter = self._users[nick] = Meter(self._limits, now_ms)
         return meter
 
     def greeting(self, address: str, now_ms: int) -> int:
@@ -96,13 +96,13 @@ class Meters:
         return bucket.take(1, now_ms)
 
     def forget(self, now_ms: int, in_use: Container[str]) -> None:
-        """Forget those that are full again, now and then, but for keys that are `in_use`: their sessions hold
-        on to them, and another session would get another one."""
+        """Forget those that are full again, now and then, but for users that are `in_use`: their sessions
+        hold on to them, and another session would get another one."""
         if now_ms < self._forget_ms:
             return
         self._forget_ms = now_ms + _FORGET_MS
-        self._keys = {
-            key: meter for key, meter in self._keys.items() if key in in_use or not meter.is_full(now_ms)
+        self._users = {
+            nick: meter for nick, meter in self._users.items() if nick in in_use or not meter.is_full(now_ms)
         }
         self._addresses = {
             address: bucket for address, bucket in self._addresses.items() if not bucket.is_full(now_ms)

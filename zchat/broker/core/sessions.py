@@ -75,9 +75,9 @@ class Sessions:
         return self._by_number.keys()
 
     @property
-    def keys(self) -> KeysView[str]:
-        """The keys that have sessions."""
-        return self._by_key.keys()
+    def nicks(self) -> KeysView[str]:
+        """The users that have sessions."""
+        return self._by_nick.keys()
 
     def __iter__(self) -> Iterator[Session]:
         return iter(list(self._by_number.values()))

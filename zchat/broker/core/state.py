@@ -368,6 +368,6 @@ def _no_such_private(name: str) -> Denied:
 
 def by(sanction: Sanction) -> str:
     """By whom, until when and why, to be told to the one concerned."""
-    by = "by the broker's operator" if sanction.actor == wire.ACCOUNT else f"by {sanction.actor}"
+    by = "by the account that runs the broker" if sanction.actor == wire.ACCOUNT else f"by {sanction.actor}"
     until = f" until {times.utc(sanction.until_ms)}" if 0 < sanction.until_ms < wire.FOR_EVER else ""
     return f"{by}{until}{f': {sanction.reason}' if sanction.reason else ''}"
