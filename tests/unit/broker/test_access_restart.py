@@ -77,7 +77,7 @@ SCENES: dict[str, Scene] = {
     "ban from a private room": asks(ANN, wire.Sanction(0, 0, "ROOM", "bob", wire.BAN, FOR_EVER, "")),
     "ban from the broker": asks(DAN, wire.Sanction(0, 0, "", "ann", wire.BAN, MINUTE_MS, "")),
     "pardon": asks(ANN, wire.Pardon(0, 0, "dev", "cat", wire.MUTE, "")),
-    "make an invite": asks(DAN, wire.MakeInvite(0, 0, "bbbbbbbb", DIGEST, "eve", "dev", 3, MINUTE_MS, "")),
+    "make an invite": asks(DAN, wire.MakeInvite(0, 0, "bbbbbbbb", DIGEST, "eve", "dev", 1, MINUTE_MS, "")),
     "end an invite": asks(DAN, wire.EndInvite(0, 0, "aaaaaaaa", "")),
     "come by an invite": greets(NEW, "new"),
     "come further by an invite": greets(CAT, "cat"),
