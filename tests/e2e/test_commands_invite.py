@@ -33,7 +33,8 @@ def elsewhere(tmp_path: Path, bare_environment: dict[str, str], broker: Broker) 
 def invite(run: Zchat, *options: str, nick: str | None = None) -> str:
     """The link of an invite."""
     done = run(["invite", *options], nick=nick)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr == "" or "--nick" in options
     (line,) = done.stdout.splitlines()
     return line
 
@@ -116,12 +117,25 @@ def test_a_lost_key_is_replaced(run: Zchat, elsewhere: Zchat) -> None:
     link = invite(run, "--nick", "ann", "--reason", "her laptop is gone")
     done = elsewhere(["connect", "--nick", "ann", link], nick="laptop", ZCHAT_LINK="")
     assert done.returncode == 0, done.stderr
+    assert "the keys that ann had are worthless now" in done.stderr
     assert old.process.wait(DEADLINE_S) == 4  # at once
     assert elsewhere(["users"], nick="ann").returncode == 4
     assert elsewhere(["send", "general", "me again"], nick="laptop", ZCHAT_NICK="ann").returncode == 0
     audit = run(["admin", "audit"], nick=None).stdout
     assert "ann has another key, by an invite" in audit
     assert "her laptop is gone" in audit
+
+
+def test_that_a_key_is_replaced_is_said_beforehand(run: Zchat, elsewhere: Zchat) -> None:
+    done = run(["invite", "--nick", "ann"], nick=None)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = elsewhere(["connect", done.stdout.strip()], nick="ann", ZCHAT_LINK="")
+    assert (done.returncode, done.stderr) == (0, "zchat: registered as ann\n")
+    done = run(["invite", "--nick", "ANN"], nick=None)
+    assert done.returncode == 0
+    assert "zchat: ann is registered: whoever uses this invite becomes ann" in done.stderr
+    id = links.parse(done.stdout).invite
+    assert f"zchat admin end-invite {id}" in done.stderr
 
 
 def test_into_a_room(run: Zchat, elsewhere: Zchat) -> None:
@@ -219,9 +233,9 @@ def test_json(run: Zchat) -> None:
 
 
 def test_lists(run: Zchat) -> None:
-    link = invite(run, "--expires", "never", "--uses", "2", "--nick", "ann")
+    link = invite(run, "--expires", "never", "--nick", "ann")
     shown = run(["admin", "invites"], nick=None).stdout
-    assert shown == f"{links.parse(link).invite}  uses 2  for ever  by the account  for ann\n"
+    assert shown == f"{links.parse(link).invite}  uses 1  for ever  by the account  for ann\n"
 
 
 def test_on_a_terminal_it_is_said_to_be_secret(run: Zchat) -> None:
@@ -252,6 +266,7 @@ def test_one_is_ended(run: Zchat, elsewhere: Zchat) -> None:
     [
         (["--uses", "0"], "1<=x<=1000"),
         (["--uses", "1001"], "1<=x<=1000"),
+        (["--uses", "2", "--nick", "ann"], "--nick is for one person"),
         (["--expires", "soon"], "'soon' is no duration"),
         (["--expires", "0s"], "more than nothing"),
         (["--nick", "a b"], "nobody can be called '@a b'"),

@@ -7,6 +7,7 @@ import click
 
 from zchat.client.commands import completing
 from zchat.client.commands.addresses import address
+from zchat.client.commands.done import printing
 from zchat.client.commands.formats import change_json
 from zchat.client.commands.options import Caller, session
 from zchat.client.commands.output import Output
@@ -51,7 +52,8 @@ async def _do(
                 None,
             ) from None
     if line is not None:
-        await output.json(line(pos))
+        with printing("it was done", "Repeating it is safe"):
+            await output.json(line(pos))
 
 
 def _room(_context: click.Context, _parameter: click.Parameter, typed: str) -> str:

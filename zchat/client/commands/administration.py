@@ -13,6 +13,7 @@ import click
 from zchat.client import control
 from zchat.client.commands import completing, lines
 from zchat.client.commands.addresses import address, quoted
+from zchat.client.commands.done import printing
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
 from zchat.client.commands.records import act_json
@@ -163,7 +164,8 @@ async def _act(by: Way, change: Change, line: Callable[[int], str] | None) -> No
     async with administering(by) as client:
         pos = await change(client)
     if line is not None:
-        await output.json(line(pos))
+        with printing("it was done", _AGAIN):
+            await output.json(line(pos))
 
 
 async def _show(

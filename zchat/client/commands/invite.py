@@ -1,7 +1,7 @@
 """`zchat invite`: a link that lets somebody in."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,12 +15,18 @@ from zchat.client.commands.administration import (
     room,
     way,
 )
+from zchat.client.commands.done import printing
 from zchat.client.commands.options import Caller, client_options_but_nick, json_option
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import run
 from zchat.client.commands.times import lasting_s
 from zchat.common import limits
+from zchat.common.codes import Refusal
+from zchat.common.errors import Refused
 from zchat.common.text import say
+
+if TYPE_CHECKING:
+    from zchat.client.aio import AsyncClient
 
 _AGAIN = "Repeating it is safe, and makes another invite"
 
@@ -68,6 +74,8 @@ def invite(
       zchat invite --nick ann                     ann lost her key, or is to be called ann
       zchat invite --uses 20 --expires 7d --room course
     """
+    if for_nick is not None and uses > 1:
+        raise click.UsageError("--nick is for one person: --uses goes without it")
     options = {
         "nick": None if for_nick is None else nick(for_nick),
         "room": None if into is None else room(into),
@@ -83,7 +91,25 @@ async def _invite(by: Way, as_json: bool, options: dict[str, Any]) -> None:
 
     output = Output()
     async with administering(by, _AGAIN) as client:
+        replaces = options["nick"] and await _registered(client, options["nick"])
         made = await client.admin.make_invite(**options)
-    await (output.json(invite_json(made)) if as_json else output.text(f"{made}\n"))
+    if replaces:
+        say(
+            f"{replaces} is registered: whoever uses this invite becomes {replaces}, whose keys of today are "
+            f"worthless then. If that is not meant: zchat admin end-invite {made.invite}"
+        )
+    then = f"Nobody can print its link again: zchat admin end-invite {made.invite}"
+    with printing(f"there is an invite {made.invite} now", then):
+        await (output.json(invite_json(made)) if as_json else output.text(f"{made}\n"))
     if sys.stdout is not None and sys.stdout.isatty():
         say(f"whoever has this line is let in; it is the invite {made.invite}")
+
+
+async def _registered(client: "AsyncClient", nick: str) -> str | None:
+    """The nick as it is registered; None if nobody has it."""
+    try:
+        return (await client.whois(nick)).nick
+    except Refused as error:
+        if error.refusal is not Refusal.NO_SUCH_USER:
+            raise
+        return None

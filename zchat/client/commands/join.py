@@ -3,6 +3,8 @@
 import click
 
 from zchat.client.commands.acts import act, room_argument
+from zchat.client.commands.addresses import quoted
+from zchat.client.commands.done import printing
 from zchat.client.commands.formats import change_json
 from zchat.client.commands.options import Caller, client_options, json_option, session
 from zchat.client.commands.output import Output
@@ -50,7 +52,6 @@ async def _create_private(who: Identity, timeout: float | None, base: str, as_js
                 "zchat rooms lists those that you are in",
                 None,
             ) from None
-    if as_json:
-        await output.json(change_json(name, int(name.rpartition("+")[2])))  # where it was made
-    else:
-        await output.text(f"{one_line(name)}\n")
+    pos = int(name.rpartition("+")[2])  # where it was made
+    with printing(f"there is a private room #{name} now", f"If nobody needs it: zchat leave {quoted(name)}"):
+        await (output.json(change_json(name, pos)) if as_json else output.text(f"{one_line(name)}\n"))

@@ -8,6 +8,7 @@ import click
 
 from zchat.client import contexts, exports, identity, rotation
 from zchat.client.commands.addresses import quoted
+from zchat.client.commands.done import printing
 from zchat.client.commands.formats import key_json, path_json
 from zchat.client.commands.offline import put
 from zchat.client.commands.options import Caller, client_options, json_option
@@ -108,10 +109,12 @@ def rotate(caller: Caller, as_json: bool, out: Path | None) -> None:
             )
         new = run(rotation.changed(who, out, caller.timeout))
     fingerprint = keys.fingerprint(new.public)
-    if as_json:
-        put(rotated_json(who.nick, fingerprint), as_json)
     where = "" if out is None else f" in {out}"
-    say(f"the key of {who.nick} is a new one{where}, {fingerprint}; the one before is worthless")
+    done = f"the key of {who.nick} is a new one{where}, {fingerprint}; the one before is worthless"
+    if as_json:
+        with printing(done, "Do not repeat it: zchat whoami tells the fingerprint"):
+            put(rotated_json(who.nick, fingerprint), as_json)
+    say(done)
 
 
 @key.command("import")

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from zchat.client.commands import completing
+from zchat.client.commands.addresses import quoted
 from zchat.client.commands.administration import (
     Call,
     administering,
@@ -15,6 +16,7 @@ from zchat.client.commands.administration import (
     reason_option,
     room,
 )
+from zchat.client.commands.done import printing
 from zchat.client.commands.output import Output
 from zchat.client.commands.records import token_json, token_row_json, tokens_text
 from zchat.client.commands.running import run
@@ -88,7 +90,9 @@ async def _create(call: Call, name: str, options: dict[str, Any]) -> None:
     again = "zchat token list tells; if it is there, zchat token revoke ends it, and it can be made again"
     async with administering(call.at_broker(), again) as client:
         made = await client.admin.make_token(name, **options)
-    await (output.json(token_json(made)) if call.as_json else output.text(f"{made}\n"))
+    then = f"Nobody can print it again: zchat token revoke {quoted(made.nick)}, and make another one"
+    with printing(f"there is a token for {made.nick} now", then):
+        await (output.json(token_json(made)) if call.as_json else output.text(f"{made}\n"))
     if sys.stdout is not None and sys.stdout.isatty():
         say(f"whoever has this line is {made.nick} at this broker")
 
