@@ -15,8 +15,7 @@ Changed = dict[tuple[str, str], bytes | None]
 
 class Invite(msgspec.Struct, array_like=True):
     """An invite that can still be used `uses` times. `digest` is the SHA-256 of its secret; `nick` and `room`
-    are empty for any nick and no room, `folded` is how nicks are compared. `replaces`: the
-    nick had an owner when it was made, whose key it replaces."""
+    are empty for any nick and no room, `folded` is how nicks are compared."""
 
     digest: bytes
     maker: str
@@ -25,7 +24,6 @@ class Invite(msgspec.Struct, array_like=True):
     uses: int
     until_ms: int
     folded: str
-    replaces: bool = False
 
     def is_for(self, folded: str) -> bool:
         """Whether it is for whoever has a nick that compares like that."""

@@ -404,9 +404,7 @@ class Acts:
         self._check_count(len(self._access.invites), self._limits.invites_max, "invites")
         until_ms = self._until(act.lifetime_ms)
         details = f"uses={act.uses}" + (f" nick={nick}" if nick else "") + (f" room={room}" if room else "")
-        replaces = bool(nick) and self._state.user_of_folded(folded) is not None
-        invite = Invite(act.digest, user, nick, room, act.uses, until_ms, folded, replaces)
-        self._access.set_invite(act.invite, invite)
+        self._access.set_invite(act.invite, Invite(act.digest, user, nick, room, act.uses, until_ms, folded))
         return Settled(self._audit(user, "invite_made", "", act.invite, until_ms, details, act.reason))
 
     def _invited_nick(self, typed: str) -> tuple[str, str]:

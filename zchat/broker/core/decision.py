@@ -300,7 +300,7 @@ def check_identity(state: State, nick: str, folded: str, key: str, invite: Invit
         raise Denied(Refusal.KEY_BOUND, f"this key belongs to the nick {owner.nick}, not to {nick}")
     if holder is None:
         return
-    replaces = invite is not None and invite.replaces and invite.folded == folded and not holder.maker
+    replaces = invite is not None and invite.folded == folded and not holder.maker
     if key not in holder.keys and not replaces:
         if holder.maker and not holder.keys:
             raise Denied(Refusal.NICK_TAKEN, f"the token of {holder.nick} has ended")
