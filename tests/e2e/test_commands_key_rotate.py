@@ -109,9 +109,9 @@ def test_it_ended_before_the_new_key_was_in_its_place(run: Zchat, broker: Broker
     assert is_as_always(run)
 
 
-async def change(broker: Broker, old: keys.KeyPair, public: str) -> None:
-    async with AsyncClient(broker.link, "ann", key=old, quiet=True) as ann:
-        await ann.change_key(public)
+async def change(broker: Broker, old: keys.KeyPair, public: str, nick: str = "ann") -> None:
+    async with AsyncClient(broker.link, nick, key=old, quiet=True) as client:
+        await client.change_key(public)
 
 
 def test_the_answer_is_lost(run: Zchat, broker: Broker) -> None:
@@ -176,6 +176,30 @@ def test_one_after_the_other(run: Zchat) -> None:
     assert (done.returncode, done.stderr) == (5, "zchat: another zchat key rotate is under way\n")
     os.close(directory)
     assert run(["key", "rotate"]).returncode == 0
+
+
+def test_somebody_took_the_old_key_for_theirs(run: Zchat, broker: Broker) -> None:
+    """The command was killed after the broker had the new key; its public half was no secret."""
+    old = keys.load(kept(run))
+    new = keys.load_or_draw(following(run))
+    asyncio.run(change(broker, old, new.public))
+    assert run(["users"], nick="mallory").returncode == 0
+    asyncio.run(change(broker, keys.load(kept(run, "mallory")), old.public, "mallory"))
+    assert "zchat key rotate finds out" in run(["users"]).stderr
+    done = run(["key", "rotate"])
+    assert done.returncode == 0, done.stderr
+    assert keys.load(kept(run)) == new
+    assert is_as_always(run)
+
+
+def test_what_killed_runs_left_is_removed(run: Zchat) -> None:
+    path = following(run)
+    left = path.with_name(f".{path.name}-abcd1234")
+    others = path.with_name(".bob.key.next-abcd1234")
+    for one in (left, others):
+        one.write_text("half a key")
+    assert run(["key", "rotate"]).returncode == 0
+    assert not left.exists() and others.exists()
 
 
 def test_neither_key_is_anns(run: Zchat, broker: Broker) -> None:

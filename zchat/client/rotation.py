@@ -1,9 +1,10 @@
 """Another key for a nick: on disk before the broker hears of it, in place of the old one once it has it."""
 
 import asyncio
+import glob
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from zchat.common.keys import KeyPair
 if TYPE_CHECKING:
     from zchat.client.aio import AsyncClient
 
+_NOT_THAT_KEY = (Refusal.NICK_TAKEN, Refusal.KEY_BOUND)  # the latter: somebody else took it since, as theirs
 _UNKNOWN = "nobody knows yet which of both keys the broker has. Both are kept: zchat key rotate finds out"
 
 
@@ -33,6 +35,7 @@ async def rotate(who: Identity, timeout: float | None) -> KeyPair:
     even that could not be found out; StateInUse while another one does the same.
     """
     with _alone(who.own_key_file().parent):
+        _remove_leftovers(_next_file(who))
         new = await changed(who, _next_file(who), timeout)
         _put_in_place(_next_file(who), who.own_key_file())
     return new
@@ -55,7 +58,7 @@ async def changed(who: Identity, file: Path, timeout: float | None) -> KeyPair:
             raise
         raise OutcomeUnknown(f"interrupted: {_UNKNOWN}", None) from None
     except WrongIdentity as error:
-        if error.refusal is not Refusal.NICK_TAKEN or not file.exists():
+        if error.refusal not in _NOT_THAT_KEY or not file.exists():
             raise
         return await _confirmed(who, file, timeout, error)
     except OutcomeUnknown as error:
@@ -77,8 +80,8 @@ async def _confirmed(
         if isinstance(error, OutcomeUnknown):  # it may still be on its way
             raise OutcomeUnknown(f"the broker gave no answer in time: {_UNKNOWN}", None) from None
         raise WrongIdentity(
-            f"{error}, and neither to the one in {file}. If {who.nick} is yours, ask who runs the broker for "
-            f"zchat invite --nick {who.nick}",
+            f"{error}, and the key in {file} is not that of {who.nick} either. If {who.nick} is yours, ask who "
+            f"runs the broker for zchat invite --nick {who.nick}",
             error.refusal,
         ) from None
 
@@ -92,6 +95,13 @@ def _client(who: Identity, key: KeyPair, timeout: float | None) -> "AsyncClient"
 def _next_file(who: Identity) -> Path:
     path = who.own_key_file()
     return path.with_name(f"{path.name}.next")
+
+
+def _remove_leftovers(file: Path) -> None:
+    """Of runs that were killed while they wrote the file: whoever holds the directory is the only one."""
+    for path in file.parent.glob(f".{glob.escape(file.name)}-*"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def _put_in_place(new: Path, old: Path) -> None:

@@ -42,7 +42,7 @@ def hints(who: Identity, is_new: bool) -> Iterator[None]:
 def _hint(refusal: Refusal, who: Identity) -> str:
     if refusal is Refusal.NICK_TAKEN and who.is_bot:
         return "Ask who made it for another one: zchat token create"
-    if refusal is Refusal.NICK_TAKEN and rotation.is_unfinished(who):
+    if refusal in (Refusal.NICK_TAKEN, Refusal.KEY_BOUND) and rotation.is_unfinished(who):
         return "A change of its key was interrupted: zchat key rotate finds out, and finishes it"
     return _HINTS[refusal].format(nick=quoted(who.nick))
 

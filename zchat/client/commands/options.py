@@ -117,9 +117,7 @@ async def session(
         if client.registered:
             say(f"registered as {client.nick}")
         elif is_new and who.invite:  # there was no key of it here, and the invite was for this nick
-            say(
-                f"the keys that {client.nick} had are worthless now: the one that is kept here took their place"
-            )
+            say(f"the keys that {client.nick} had are worthless now: the one here took their place")
         who._replace(nick=client.nick).remember()
         try:
             yield client
