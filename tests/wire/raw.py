@@ -54,6 +54,7 @@ class Client:
         server_key: str | None = None,
         curve: bool = True,
         endpoint: str = "",
+        sub_kind: int = zmq.SUB,
     ) -> None:
         self.key = key or keys.draw()
         self.session = 0
@@ -63,6 +64,7 @@ class Client:
         self._context = context
         self._server_key = (server_key or broker.key) if curve else None
         self._endpoint = endpoint
+        self._sub_kind = sub_kind
         self._tokens = itertools.count(1)
         self._sub: zmq.Socket[bytes] | None = None
         self._sub_monitor: zmq.Socket[bytes] | None = None
@@ -178,9 +180,9 @@ class Client:
 
     @property
     def sub(self) -> "zmq.Socket[bytes]":
-        """Its SUB socket."""
+        """Its SUB socket, or its XSUB."""
         if self._sub is None:
-            self._sub, self._sub_monitor = self._socket(zmq.SUB, self._broker.port + 1, None)
+            self._sub, self._sub_monitor = self._socket(self._sub_kind, self._broker.port + 1, None)
         return self._sub
 
     def subscribe(self, *topics: bytes) -> None:

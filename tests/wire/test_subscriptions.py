@@ -1,9 +1,14 @@
 """Subscriptions: what is approved, when it is in force, and what never goes out on XPUB."""
 
-import pytest
+import signal
+import time
 
+import pytest
+import zmq
+
+from tests.processes import BrokerProcess
 from tests.wire.conftest import Connect
-from tests.wire.raw import GENERAL, Client, unused
+from tests.wire.raw import GENERAL, Client, until, unused
 from zchat.common import wire
 from zchat.common.codes import Refusal
 
@@ -212,3 +217,38 @@ def test_after_a_lost_connection_the_nonce_tells_what_was_lost(ann: Client, bob:
     assert isinstance(heads, wire.Heads) and heads.heads[0].pos == row.pos
     bob.send("#general", 1, "heard")
     assert ann.hear_published().topic == GENERAL
+
+
+@pytest.mark.parametrize("junk", [[b"\2"], [b""], [b"\2", b"\1#x\0"]])
+def test_what_is_no_subscription_brings_nobody_the_subscription_of_another(
+    broker: BrokerProcess, connect: Connect, ann: Client, bob: Client, junk: list[bytes]
+) -> None:
+    """libzmq would give approvals to the connection that came next, of whoever is not let in."""
+    strangers = [connect(sub_kind=zmq.XSUB) for _ in range(3)]
+    for stranger in strangers:
+        stranger.wait_for(zmq.Event.HANDSHAKE_SUCCEEDED, sub=True)
+    assert ann.sub and ann.wait_for(zmq.Event.HANDSHAKE_SUCCEEDED, sub=True)
+    broker.send_signal(signal.SIGSTOP)  # so that all is read at once, in this order
+    strangers[0].sub.send_multipart(junk)
+    settle(strangers[0].sub)
+    ann.subscribe(GENERAL, wire.HERE, wire.nonce_topic(ann.nonce))
+    settle(ann.sub)
+    for stranger in strangers[1:]:
+        for _ in range(5):
+            stranger.sub.send(b"\1nothing\0")
+        settle(stranger.sub)
+    broker.send_signal(signal.SIGCONT)
+    until(lambda: any("what is no subscription" in line for line in broker.log_lines()))
+    while ann.hear_published().topic != wire.nonce_topic(ann.nonce):  # her SUB came back by itself
+        pass
+    bob.send("#general", 0, "not for strangers")
+    while ann.hear_published().topic != GENERAL:
+        pass
+    assert not any(stranger.sub.poll(50) for stranger in strangers)
+
+
+def settle(socket: "zmq.Socket[bytes]") -> None:
+    """What was said over it is in the kernel, which nothing tells of."""
+    for _ in range(5):
+        socket.get(zmq.EVENTS)
+        time.sleep(0.02)

@@ -108,8 +108,9 @@ class Connections:
     are to be shut down; the shell takes them from there.
     """
 
-    def __init__(self, limits: ConnectionLimits) -> None:
+    def __init__(self, limits: ConnectionLimits, xpub_port: int) -> None:
         self.leaving: list[int] = []
+        self._xpub_port = xpub_port
         self._limits = limits
         self._by_descriptor: dict[int, _Connection] = {}
         self._descriptor_of_peer: dict[bytes, int] = {}
@@ -183,26 +184,34 @@ class Connections:
         return connection.address if connection else ""
 
     def subscribers(self, key: str) -> list[int]:
-        """The connections of a key over which it subscribed."""
+        """The connections to XPUB with which a key subscribed, once each: they are to be shut."""
         known = self._keys.get(key)
-        return [d for d in known.descriptors if not self._by_descriptor[d].peers] if known else []
+        found = [
+            (descriptor, connection)
+            for descriptor in (known.descriptors if known else ())
+            if (connection := self._by_descriptor[descriptor]).port == self._xpub_port
+            and not connection.is_cut
+        ]
+        for _, connection in found:
+            connection.is_cut = True
+        return [descriptor for descriptor, _ in found]
 
-    def has(self, descriptor: int, key: str) -> bool:
-        """Whether something of this key was read from the connection before."""
+    def is_subscriber(self, descriptor: int) -> bool:
+        """Whether there is a connection to XPUB with this descriptor."""
         connection = self._by_descriptor.get(descriptor)
-        return connection is not None and key in connection.keys
+        return connection is not None and connection.port == self._xpub_port
 
     def read(self, descriptor: int, key: str, peer: bytes) -> None:
-        """A request of `peer` was read from the connection."""
+        """A request of `peer` was read from a connection to ROUTER; or from one before it, which had the same
+        descriptor and has ended."""
         connection = self._by_descriptor.get(descriptor)
-        if connection is None:
+        if connection is None or connection.port == self._xpub_port:
             return
         connection.was_read = True
         if self._descriptor_of_peer.get(peer) != descriptor:
-            connection.key = key
             connection.peers.append(peer)
             self._descriptor_of_peer[peer] = descriptor
-            self._note_key(descriptor, connection, key)
+        self._note_key(descriptor, connection, key)
         if not connection.is_admitted:
             connection.requests += 1
             if connection.requests > self._limits.unadmitted_requests_max and not connection.is_cut:
@@ -218,14 +227,12 @@ class Connections:
         return connection.malformed > self._limits.malformed_max
 
     def subscribed(self, descriptor: int, key: str) -> bool:
-        """A subscription was read from the connection. False: it is ignored, for it asked for too many."""
+        """A subscription was read from a connection to XPUB. False: it is ignored, for it asked for too
+        many."""
         connection = self._by_descriptor.get(descriptor)
-        if connection is None:
+        if connection is None or connection.port != self._xpub_port:  # of one before it
             return True
         self._note_key(descriptor, connection, key)
-        if connection.key not in ("", key):  # left over from one before it
-            return True
-        connection.key = key
         connection.was_read = True
         connection.subscriptions += 1
         return connection.subscriptions <= self._limits.subscriptions_max
@@ -240,7 +247,8 @@ class Connections:
             return
         known.is_admitted = True
         for descriptor in known.descriptors:
-            self._admit(descriptor, self._by_descriptor[descriptor])
+            if (connection := self._by_descriptor[descriptor]).key == key:
+                self._admit(descriptor, connection)
 
     def dismiss(self, key: str, now_ms: int) -> None:
         """Whoever has this key is let in no longer: its connections are those of anybody again."""
@@ -250,11 +258,8 @@ class Connections:
         known.is_admitted = False
         for descriptor in known.descriptors:
             connection = self._by_descriptor[descriptor]
-            if connection.is_admitted:
-                connection.is_admitted, connection.requests = False, 0
-                leaving = self._unadmitted.add(descriptor, connection.address, now_ms)
-                if leaving is not None:
-                    self.leaving.append(leaving)
+            if connection.is_admitted and connection.key == key:
+                self._dismiss(descriptor, connection, now_ms)
 
     def overdue(self, now_ms: int) -> list[int]:
         """Those over which nobody was let in in time. To be asked as `flooding` is."""
@@ -264,17 +269,31 @@ class Connections:
         connection.is_admitted = True
         self._unadmitted.remove(descriptor)
 
+    def _dismiss(self, descriptor: int, connection: _Connection, now_ms: int) -> None:
+        connection.is_admitted, connection.requests = False, 0
+        leaving = self._unadmitted.add(descriptor, connection.address, now_ms)
+        if leaving is not None:
+            self.leaving.append(leaving)
+
     def _note_key(self, descriptor: int, connection: _Connection, key: str) -> None:
-        if key in connection.keys:
+        """A connection is of the key that was read last. Another one before it is that of a connection which
+        had the descriptor before: what that one had said was still being read."""
+        if connection.key == key:
             return
-        connection.keys.append(key)
+        connection.key = key
+        connection.subscriptions = 0
         known = self._keys.setdefault(key, _Key())
-        known.descriptors[descriptor] = None
-        if len(known.descriptors) > self._limits.connections_per_key_max:
-            connection.is_cut = True
-            self.leaving.append(descriptor)
-        elif known.is_admitted:
+        if key not in connection.keys:
+            connection.keys.append(key)
+            known.descriptors[descriptor] = None
+            if len(known.descriptors) > self._limits.connections_per_key_max:
+                connection.is_cut = True
+                self.leaving.append(descriptor)
+                return
+        if known.is_admitted:
             self._admit(descriptor, connection)
+        elif connection.is_admitted:
+            self._dismiss(descriptor, connection, connection.since_ms)
 
     # ---- who has to go ----
 

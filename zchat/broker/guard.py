@@ -16,7 +16,7 @@ class Guard:
 
     def __init__(self, sockets: Sockets, limits: ConnectionLimits, log: Callable[[str, str], None]) -> None:
         self.limits = limits.within(most_descriptors())  # those that hold
-        self.connections = Connections(self.limits)
+        self.connections = Connections(self.limits, sockets.xpub_port)
         self.lost: list[bytes] = []
         self._sockets = sockets
         self._log = log

@@ -52,6 +52,7 @@ from zchat.broker.sockets import Sockets
 from zchat.broker.sparing import SparingLog
 from zchat.broker.store.contract import Store
 from zchat.broker.store.threads import StoreThreads
+from zchat.broker.subscriptions import Subscriptions
 from zchat.common import wire
 from zchat.common.keys import KeyPair
 
@@ -97,6 +98,9 @@ class Server:
         self._guard = Guard(self._sockets, connection_limits or ConnectionLimits(), self._log)
         self._connections = self._guard.connections
         self._router, self._xpub = self._sockets.router, self._sockets.xpub
+        self._subscriptions = Subscriptions(
+            self._xpub, self._guard, lambda key, topic: self._handle(Subscribed(key, topic))
+        )
         self._control, self._control_due = self._sockets.control, True
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -164,7 +168,7 @@ class Server:
         self._router_due = self._router_due or self._router_descriptor in ready
         self._xpub_due = self._xpub_due or self._xpub_descriptor in ready
         if self._xpub_due:
-            self._read_xpub()
+            self._xpub_due = self._subscriptions.read(SUBSCRIPTIONS_PER_TURN, _now_ms)
         if self._router_due and self._core.accepting:
             self._read_router()
         self._control_due = self._control_due or self._control_descriptor in ready
@@ -279,34 +283,6 @@ class Server:
                 self._handle(MalformedReceived(peer, "", str(error), False))
         if requests:
             self._handle(Received(requests))
-
-    def _read_xpub(self) -> None:
-        """Subscriptions, each decided on before the next one is read: approval means the one read last."""
-        for _ in range(SUBSCRIPTIONS_PER_TURN):
-            try:
-                last = frame = self._xpub.recv(zmq.DONTWAIT, copy=False)
-                while last.more:
-                    last = self._xpub.recv(zmq.DONTWAIT, copy=False)
-            except zmq.Again:
-                self._xpub_due = False
-                return
-            data = frame.bytes
-            try:
-                key, descriptor = str(frame.get("User-Id")), int(frame.get(zmq.SRCFD))
-            except zmq.ZMQError:  # the unsubscription of a connection that is gone
-                continue
-            if self._connections.is_shut_out(key, _now_ms()):
-                continue
-            if not self._connections.has(descriptor, key):
-                self._guard.note_changes(_now_ms())  # what ended or began before this frame
-            if data[:1] == b"\1":
-                if self._connections.subscribed(descriptor, key):
-                    self._handle(Subscribed(key, data[1:]))
-                else:
-                    self._guard.cut(key, "too many subscriptions", _now_ms())
-                self._guard.let_go()
-            elif data[:1] == b"\0":
-                self._xpub.setsockopt(zmq.UNSUBSCRIBE, data[1:])
 
     # ---- doing what the core says ----
 

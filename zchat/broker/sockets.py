@@ -39,6 +39,7 @@ class Sockets:
     """
 
     def __init__(self, key: KeyPair, host: str, port: int, control: Path | None = None) -> None:
+        self.xpub_port = port + 1
         self._context = zmq.Context()
         self.zap = self._context.socket(zmq.REP)
         self.zap.bind(_ZAP_ADDRESS)  # before the others: with no handler everybody would be admitted

@@ -16,7 +16,7 @@ HERE = "127.0.0.1"
 @pytest.fixture
 def connections() -> Connections:
     """With one connection, of descriptor 7."""
-    made = Connections(LIMITS)
+    made = Connections(LIMITS, OTHER_PORT)
     assert made.opened(7, PORT, HERE, 0) == []
     return made
 
@@ -45,8 +45,9 @@ def test_what_is_not_known_is_harmless(connections: Connections) -> None:
 
 
 def test_too_many_subscriptions(connections: Connections) -> None:
-    assert all(connections.subscribed(7, "ann") for _ in range(LIMITS.subscriptions_max))
-    assert not connections.subscribed(7, "ann")
+    connections.opened(8, OTHER_PORT, HERE, 0)
+    assert all(connections.subscribed(8, "ann") for _ in range(LIMITS.subscriptions_max))
+    assert not connections.subscribed(8, "ann")
 
 
 def test_too_much_that_is_malformed(connections: Connections) -> None:
@@ -57,7 +58,7 @@ def test_too_much_that_is_malformed(connections: Connections) -> None:
 
 
 def test_the_connections_of_a_key_are_cut_once(connections: Connections) -> None:
-    connections.opened(8, PORT, HERE, 0)
+    connections.opened(8, OTHER_PORT, HERE, 0)
     connections.opened(9, PORT, HERE, 0)
     connections.read(7, "ann", b"\0a")
     connections.subscribed(8, "ann")
@@ -108,7 +109,7 @@ def test_the_end_of_another_sockets_connection(connections: Connections) -> None
 
 def few(**changes: int) -> Connections:
     """With limits that are soon reached."""
-    return Connections(LIMITS._replace(**changes))
+    return Connections(LIMITS._replace(**changes), OTHER_PORT)
 
 
 def test_one_address_gets_so_many_connections_until_it_is_let_in() -> None:
@@ -155,7 +156,7 @@ def test_the_connections_of_a_key_are_admitted_in_any_order(connections: Connect
     connections.read(7, "ann", b"\0a")
     connections.admit("ann")
     connections.opened(9, OTHER_PORT, HERE, 0)
-    connections.opened(10, PORT, HERE, 0)
+    connections.opened(10, OTHER_PORT, HERE, 0)
     connections.subscribed(9, "ann")
     connections.subscribed(10, "bob")
     assert late(connections) == [10]
@@ -193,10 +194,50 @@ def test_who_is_cut_has_to_be_let_in_again(connections: Connections) -> None:
 
 def test_what_is_left_over_of_another_keeps_nobody_out(connections: Connections) -> None:
     """A subscription of before is read first; the one whose connection it is now is let in all the same."""
+    connections.opened(7, OTHER_PORT, HERE, 0)
     connections.subscribed(7, "before")
     connections.subscribed(7, "ann")
     connections.admit("ann")
     assert late(connections) == []
+
+
+def test_what_is_left_over_of_another_lets_nobody_in(connections: Connections) -> None:
+    """Somebody who was let in had the descriptor before, on either port."""
+    connections.opened(6, PORT, HERE, 0)
+    connections.read(6, "before", b"\0a")
+    connections.admit("before")
+    connections.read(7, "before", b"\0b")
+    connections.read(7, "stranger", b"\0c")
+    connections.opened(8, OTHER_PORT, HERE, 0)
+    connections.read(8, "before", b"\0d")
+    connections.opened(9, OTHER_PORT, HERE, 0)
+    connections.subscribed(9, "before")
+    connections.subscribed(9, "stranger")
+    assert sorted(late(connections)) == [7, 8, 9]
+
+
+def test_subscribers_are_found_whatever_was_left_over(connections: Connections) -> None:
+    """Late requests of a connection that had the descriptor before make it no other one than it is."""
+    connections.opened(8, OTHER_PORT, HERE, 0)
+    connections.read(8, "ann", b"\0a")
+    assert not connections.knows(b"\0a")
+    connections.subscribed(8, "ann")
+    connections.read(8, "ann", b"\0b")
+    connections.read(7, "ann", b"\0c")
+    connections.opened(9, OTHER_PORT, HERE, 0)
+    connections.subscribed(9, "before")
+    connections.subscribed(9, "ann")
+    assert connections.is_subscriber(8) and not connections.is_subscriber(7)
+    assert connections.subscribers("ann") == [8, 9]
+    assert connections.subscribers("ann") == []  # they are shut already
+
+
+def test_what_is_left_over_hides_no_flood(connections: Connections) -> None:
+    connections.opened(8, OTHER_PORT, HERE, 0)
+    connections.subscribed(8, "before")
+    assert all(connections.subscribed(8, "ann") for _ in range(LIMITS.subscriptions_max))
+    assert not connections.subscribed(8, "ann")
+    assert connections.cut("ann", 0) == [8]
 
 
 def test_a_key_gets_so_many_connections() -> None:
@@ -207,7 +248,7 @@ def test_a_key_gets_so_many_connections() -> None:
     assert connections.leaving == [9]
     connections.admit("ann")
     connections.closed(7, PORT)
-    connections.opened(10, PORT, HERE, 0)
+    connections.opened(10, OTHER_PORT, HERE, 0)
     connections.subscribed(10, "ann")
     assert connections.leaving == [9, 10]  # the ninth has not ended yet
 
@@ -280,7 +321,7 @@ def drained(pair: Pair, size: int) -> int:
 
 @linux
 def test_a_flood_without_a_message(pair: Pair) -> None:
-    connections = Connections(LIMITS)
+    connections = Connections(LIMITS, OTHER_PORT)
     connections.opened(drained(pair, 0), PORT, HERE, 0)
     descriptor = drained(pair, LIMITS.unreadable_bytes_max)
     assert connections.flooding(0) == []
@@ -293,7 +334,7 @@ def test_a_flood_without_a_message(pair: Pair) -> None:
 
 @linux
 def test_whoever_sends_messages_may_send_much(pair: Pair) -> None:
-    connections = Connections(LIMITS)
+    connections = Connections(LIMITS, OTHER_PORT)
     connections.opened(drained(pair, 0), PORT, HERE, 0)
     descriptor = drained(pair, 2 * LIMITS.unreadable_bytes_max)
     connections.read(descriptor, "ann", b"\0a")
@@ -302,7 +343,7 @@ def test_whoever_sends_messages_may_send_much(pair: Pair) -> None:
     assert connections.flooding(1_000) == []
     drained(pair, 1)
     assert connections.flooding(1_000) == [descriptor]
-    connections.subscribed(descriptor, "ann")
+    connections.read(descriptor, "ann", b"\0a")
     assert connections.flooding(1_000) == []
 
 
