@@ -305,6 +305,8 @@ def test_a_bot_with_a_voice_writes_announcements(dev: Crowd) -> None:
     assert dev.send(ROBO, "#dev", "x") is Refusal.NOT_ALLOWED
     dev.act(ANN, wire.SetRole(0, 0, "dev", "robo", wire.VOICE, ""))
     assert isinstance(dev.send(ROBO, "#dev", "x"), int)
+    for role in (wire.OPERATOR, wire.OWNER):  # it moderates nothing
+        assert dev.refusal(ANN, wire.SetRole(0, 0, "dev", "robo", role, "")) is Refusal.NOT_ALLOWED
     assert dev.refusal(ACCOUNT, wire.SetRole(0, 0, "", "robo", wire.OPERATOR, "")) is Refusal.NOT_ALLOWED
 
 
@@ -312,12 +314,12 @@ def test_a_bot_with_a_voice_writes_announcements(dev: Crowd) -> None:
 
 
 def test_a_bot_removes_its_own_messages_alone(dev: Crowd) -> None:
-    """Also with a role in the room, and not where its token is not for any more."""
+    """And not where its token is not for any more."""
     dev.act(ANN, token())
     dev.greet(ROBO)
     mine, other = dev.send(ROBO, "#dev", "mine"), dev.send(ANN, "#dev", "yours")
     direct, far = dev.send(ROBO, "@bob", "direct"), dev.send(ROBO, "#ops", "far")
-    dev.act(ANN, wire.SetRole(0, 0, "dev", "robo", wire.OPERATOR, ""))
+    dev.act(ANN, wire.SetRole(0, 0, "dev", "robo", wire.VOICE, ""))
     assert dev.refusal(ROBO, wire.Redact(0, 0, "#dev", other, "")) is Refusal.NOT_ALLOWED
     dev.act(ANN, wire.EndToken(0, 0, "robo", ""))
     dev.act(ANN, token("dev", read=False))

@@ -278,6 +278,8 @@ class Acts:
         else:
             room = self._state.moderated_room(act.room, user)
             subject, role = self._state.person(act.nick), act.role
+            if subject.maker and role > wire.VOICE:
+                raise Denied(Refusal.NOT_ALLOWED, "a bot moderates nothing")
             present = self._access.role(room.name, subject.nick)
             if max(role, present) > wire.VOICE:
                 self._state.check_role(user, room, wire.OWNER)
@@ -332,6 +334,8 @@ class Acts:
 
     def _sanction(self, user: str, act: wire.Sanction, mark: str) -> Settled:
         room, subject = self._place(user, act.room, act.nick)
+        if act.kind == wire.BAN and subject.nick == user:
+            raise Denied(Refusal.NOT_ALLOWED, "nobody bans themselves")
         name = room.name if room else ""
         access, until_ms = self._access, self._until(act.lifetime_ms)
         sanction = Sanction(until_ms, user, act.reason, mark)
