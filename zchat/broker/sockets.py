@@ -1,7 +1,9 @@
 """The broker's sockets: how they are made and bound, and who is admitted to them."""
 
+import ctypes
 import errno
 import os
+import secrets
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -12,7 +14,7 @@ from typing import Final
 import zmq
 from zmq.utils import z85
 
-from zchat.common import limits, places
+from zchat.common import keepalive, limits, places
 from zchat.common.errors import CannotStart
 from zchat.common.keys import KeyPair
 from zchat.common.links import authority
@@ -40,6 +42,7 @@ class Sockets:
 
     def __init__(self, key: KeyPair, host: str, port: int, control: Path | None = None) -> None:
         self.xpub_port = port + 1
+        _seed()
         self._context = zmq.Context()
         self.zap = self._context.socket(zmq.REP)
         self.zap.bind(_ZAP_ADDRESS)  # before the others: with no handler everybody would be admitted
@@ -141,12 +144,18 @@ def _set(made: "zmq.Socket[bytes]", receive_mark: int, frame_bytes_max: int) -> 
         zmq.BACKLOG: BACKLOG,
         zmq.IPV6: 1,
         zmq.HANDSHAKE_IVL: HANDSHAKE_MS_MAX,
-        zmq.HEARTBEAT_IVL: limits.HEARTBEAT_MS,
-        zmq.HEARTBEAT_TIMEOUT: limits.SESSION_TIMEOUT_MS,
-        zmq.HEARTBEAT_TTL: limits.SESSION_TIMEOUT_MS,
+        **keepalive.OPTIONS,  # and no ZMQ_HEARTBEAT_IVL: docs/adr/0013
     }
     for option, value in options.items():
         made.setsockopt(option, value)
+
+
+def _seed() -> None:
+    """Have ROUTER number its connections from where nobody expects: it takes the first number from the C
+    library's rand(), which nobody else seeds. Who holds the next one as a routing id of its own ends the
+    process (protocol.md, Known Weaknesses)."""
+    with suppress(OSError, AttributeError, TypeError):  # Windows has no library of the process
+        ctypes.CDLL(None).srand(ctypes.c_uint(secrets.randbits(32)))
 
 
 def _make_private(directory: Path) -> None:

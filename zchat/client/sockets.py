@@ -26,7 +26,7 @@ from zchat.client.core.events import (
     RoomPublished,
     SegmentDelivered,
 )
-from zchat.common import limits, wire
+from zchat.common import keepalive, limits, wire
 from zchat.common.keys import KeyPair
 from zchat.common.links import authority
 
@@ -207,8 +207,8 @@ class Sockets:
             socket.setsockopt(zmq.CURVE_SECRETKEY, self._key.secret.encode())
         socket.setsockopt(zmq.MAXMSGSIZE, limits.CLIENT_FRAME_BYTES_MAX)
         socket.setsockopt(zmq.HANDSHAKE_IVL, limits.HEARTBEAT_MS)
-        socket.setsockopt(zmq.HEARTBEAT_IVL, limits.HEARTBEAT_MS)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, limits.SESSION_TIMEOUT_MS)
+        for option, value in keepalive.OPTIONS.items():  # and no ZMQ_HEARTBEAT_IVL: docs/adr/0013
+            socket.setsockopt(option, value)
         socket.setsockopt(zmq.RCVHWM, 200)
         return socket
 
