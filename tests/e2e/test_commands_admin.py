@@ -72,12 +72,26 @@ def test_every_command_says_what_is_not_allowed(run: Zchat) -> None:
         ["bans"],
         ["invites"],
         ["end-invite", "a" * 8],
+        ["tokens"],
         ["limits"],
         ["audit"],
     ):
         done = run(["admin", *command])
         assert (done.returncode, done.stdout) == (5, "")
         assert "zchat admin grant ann" in done.stderr, command
+
+
+def test_among_administrators_only_the_account_decides(run: Zchat) -> None:
+    for nick in ("ann", "bob"):
+        assert silent(run, "admin", "grant", nick)
+    for command in (["admin", "ban"], ["admin", "revoke"]):
+        done = run([*command, "bob"])
+        assert done.returncode == 5
+        assert done.stderr == (
+            "zchat: bob administers the broker: only the account that runs the broker may do that to an "
+            "administrator, on its machine (--as-account)\n"
+        )
+    assert silent(run, "admin", "ban", "bob", "--as-account", nick="cat")
 
 
 # ---- who misbehaves ---------------------------------------------------------------------------------------
@@ -262,7 +276,7 @@ def test_without_a_broker(run: Zchat, broker: Broker) -> None:
     assert done.returncode == 3
     done = run(["admin", "audit", "--timeout", "0.5"], nick=None)
     assert done.returncode == 2  # no socket, no nick
-    assert "This account has no control socket" in done.stderr
+    assert "; no control socket of the broker at " in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -202,14 +202,15 @@ def test_the_account_is_meant_when_nobody_is_named(run: Zchat) -> None:
 
 def test_what_was_tried_is_said(run: Zchat, elsewhere: Zchat, broker: Broker) -> None:
     port = links.parse(broker.link).port
-    nothing = f"This account has no control socket of the broker at 127.0.0.1:{port}"
+    nothing = f"no control socket of the broker at 127.0.0.1:{port} was found at /"
     done = elsewhere(["invite"], nick=None)
     assert done.returncode == 2
     assert "which nick? No nick was used with this broker yet: --as NAME or ZCHAT_NICK" in done.stderr
     assert nothing in done.stderr
     done = elsewhere(["invite", "--as-account"], nick=None)
     assert done.returncode == 2
-    assert nothing in done.stderr
+    assert done.stderr.startswith(f"zchat: {nothing}")
+    assert "ZCHAT_RUNTIME_DIR or XDG_RUNTIME_DIR" in done.stderr
     done = run(["invite", "--as-account", "--as", "ann"], nick=None)
     assert done.returncode == 2
     broker.kill()  # which leaves the socket behind

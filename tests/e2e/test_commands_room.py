@@ -299,3 +299,13 @@ def test_the_answer_is_lost(run: Zchat, room: str, populated: tuple[Broker, Zcha
         "zchat: the broker gave no answer in time: nobody knows whether it was done. Repeating it is safe"
     ]
     assert len(rows(run, "room", "bans", room)) == 1
+
+
+def test_nothing_is_advised_that_the_command_cannot(run: Zchat, room: str) -> None:
+    private = run(["join", "--private", "ops"]).stdout.strip()
+    assert run(["room", "invite", private, "bob"]).returncode == 0
+    assert run(["join", private], nick="bob").returncode == 0
+    for command in (["invite", private, "cid"], ["kick", private, "ann"]):
+        said = refusal(run, "room", *command, nick="bob")
+        assert "--as-account" not in said
+    assert "--as-account" in refusal(run, "room", "mute", room, "ann", nick="bob")

@@ -190,3 +190,10 @@ def stalled(broker: Broker) -> Iterator[None]:
     with closing(sqlite3.connect(broker.data_dir / "zchat.db", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
         yield
+
+
+def test_no_private_room_is_made_by_its_name(lasting: Zchat) -> None:
+    done = lasting.quick(["topic", "ops+12"])
+    assert (done.returncode, done.stderr) == (5, "zchat: there is no room #ops+12\n")
+    done = lasting.quick(["topic", "ops"])
+    assert done.stderr == "zchat: there is no room #ops; zchat join ops creates it\n"

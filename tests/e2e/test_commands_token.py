@@ -140,6 +140,15 @@ def test_for_a_private_room(run: Zchat, bot: Zchat) -> None:
     assert f"there is no room #{room}" in refused.stderr
 
 
+def test_a_token_that_may_not_read_can_ping(run: Zchat, bot: Zchat) -> None:
+    for options in (["--send-only"], ["--room", "builds"], []):
+        line = token(run, f"ci{len(options)}", *options)
+        done = bot(["ping"], nick=None, ZCHAT_TOKEN=line)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("broker zchat/")
+        assert "key          ZCHAT_TOKEN\n" in bot(["whoami"], nick=None, ZCHAT_TOKEN=line).stdout
+
+
 # ---- who makes them ---------------------------------------------------------------------------------------
 
 
@@ -202,7 +211,7 @@ def test_on_a_terminal_it_is_said_to_be_secret(run: Zchat) -> None:
 
 def test_its_key_is_in_no_file(run: Zchat, bot: Zchat) -> None:
     done = bot(["key", "path"], nick=None, ZCHAT_TOKEN=token(run, "ci"))
-    assert (done.returncode, done.stderr) == (1, "zchat: the key is in the token, and in no file\n")
+    assert (done.returncode, done.stderr) == (1, "zchat: the key is in ZCHAT_TOKEN, and in no file\n")
 
 
 @pytest.mark.parametrize(

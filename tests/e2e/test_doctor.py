@@ -276,9 +276,8 @@ def test_a_key_that_is_damaged(run: Zchat, tmp_path: Path) -> None:
     assert run(["users"]).returncode == 0
     (key,) = (tmp_path / "users/ann/config").rglob("ann.key")
     key.chmod(0o644)
-    text = re.escape(f"others can read the key {key}. Mend it: chmod 600 {key}")
-    mend = r"Mend it, bring the key again \(zchat key import\), or give it: ZCHAT_KEY or --key-file"
-    check(run(["doctor"]), 2, "nick", text, mend)
+    mend = r"Bring the key again \(zchat key import\), or give it: ZCHAT_KEY or --key-file"
+    check(run(["doctor"]), 2, "nick", f"others can read the key {key}", rf"chmod 600 {key}\. {mend}")
     check(run(["doctor"], ZCHAT_KEY="key"), 2, "nick", "ZCHAT_KEY: not a secret key: .*", mend)
 
 
@@ -298,6 +297,13 @@ def test_a_token(run: Zchat, broker: Broker) -> None:
     assert done.returncode == 0
     assert "ok     nick      bot is registered, with the key in use here: " in done.stdout
     assert token.rpartition("/")[2] not in done.stdout
+    with account(broker) as client:
+        client.admin.end_token("bot")
+    mend = "Ask who made it for another one: zchat token create"
+    done = run(["doctor"], nick=None, ZCHAT_TOKEN=token, ZCHAT_LINK="")
+    check(done, 4, "nick", "the token of bot has ended", mend)
+    done = run(["doctor"], nick=None, ZCHAT_TOKEN="${TOKEN}")
+    check(done, 2, "settings", "ZCHAT_TOKEN: not a token: .*", mend)
 
 
 # ---- who is let in ----------------------------------------------------------------------------------------
@@ -326,11 +332,14 @@ def exclusive(
     broker.kill()
 
 
-def test_not_invited(exclusive: tuple[Zchat, Broker]) -> None:
+def test_not_invited(exclusive: tuple[Zchat, Broker], tmp_path: Path) -> None:
     run, _ = exclusive
     assert run(["doctor"]).returncode == 0
     text = "this broker registers nobody without an invite"
     mend = "Ask who runs the broker for an invite, .*; zchat connect --nick bob LINK takes it"
+    done = run(["doctor"], nick="bob", ZCHAT_RUNTIME_DIR=str(tmp_path))
+    check(done, 4, "admitted", text, mend)
+    mend = "This account runs the broker and needs no invite: zchat connect --nick bob registers it, .*"
     check(run(["doctor"], nick="bob"), 4, "admitted", text, mend)
 
 

@@ -191,14 +191,14 @@ def test_a_quiet_session_gets_no_deliveries(connect: Connect, bob: Client) -> No
     assert len(script.answer(wire.Heads).heads) == 2
 
 
-@pytest.mark.parametrize("length", [127, 128])
+@pytest.mark.parametrize("length", [65, 66])
 def test_a_topic_as_long_as_allowed(ann: Client, length: int) -> None:
     ann.subscribe(b"#" + b"x" * (length - 2) + b"\0")
     ann.confirm()
 
 
 def test_a_topic_that_is_too_long_is_cut(ann: Client) -> None:
-    ann.subscribe(b"#" + b"x" * 127 + b"\0")
+    ann.subscribe(b"#" + b"x" * 65 + b"\0")
     assert ann.is_cut(sub=True)
     assert ann.is_cut()  # both connections of the key
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from zchat.client.hosts import addresses
 from zchat.common import limits
-from zchat.common.errors import Unreachable, WrongIdentity, ZchatError
+from zchat.common.errors import ConfigurationError, Unreachable, WrongIdentity, ZchatError
 from zchat.common.links import Link, authority
 
 _GREETING_BYTES: Final = 64
@@ -152,9 +152,22 @@ def _not_connected(link: Link, found: Iterable[str], error: OSError) -> Finding:
     port = "" if link.port == limits.PORT else f" -p {link.port}"
     if all(ip_address(address.partition("%")[0]).is_loopback for address in found):
         start = f"Start one: zchat broker{port}"
+    elif _is_own(link):
+        start = "It is this account's own: start it again, with the options that it had (zchat broker …)"
     else:
         start = f"If it runs there, have it listen to others: zchat broker -i 0.0.0.0{port}"
     return Finding("refused", f"no broker at {place}", f"{start}. Another machine: zchat connect LINK")
+
+
+def _is_own(link: Link) -> bool:
+    """Whether this account has the data of the broker, wherever it may be advertised."""
+    from zchat.client.identity import local_link
+
+    try:
+        own = local_link()
+    except ConfigurationError:
+        return False
+    return own is not None and own.key == link.key
 
 
 def _judge(greeting: bytes | None, link: Link) -> Finding:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from zchat import __version__
 from zchat.client import contexts, identity, verdicts
+from zchat.client.control import socket_of
 from zchat.client.core.events import (
     AnswerReceived,
     Disconnected,
@@ -54,7 +55,10 @@ def prepare(asked: Asked) -> Known | Step:
     try:
         link = identity.find_link(asked)
     except (ConfigurationError, WrongIdentity) as error:
-        return Step("settings", without_keys(str(error)), verdicts.ASK_FOR_THE_LINK, error.exit_code)
+        text = without_keys(str(error))
+        is_of_token = text.startswith(("--token: ", "ZCHAT_TOKEN: "))
+        mend = verdicts.ANOTHER_TOKEN if is_of_token else verdicts.ASK_FOR_THE_LINK
+        return Step("settings", text, mend, error.exit_code)
     try:
         who = identity.find(asked, may_ask=False)
     except ConfigurationError as error:
@@ -64,7 +68,8 @@ def prepare(asked: Asked) -> Known | Step:
         has_key = who.has_key()
         return Known(link, who, who.key() if has_key else keys.draw(), has_key)
     except ConfigurationError as error:
-        return _unknown(link, str(error), verdicts.MEND_THE_KEY)
+        text, _, how = str(error).partition(". Mend it: ")
+        return _unknown(link, text, f"{how}. {verdicts.MEND_THE_KEY}" if how else verdicts.MEND_THE_KEY)
     except OSError as error:
         return _unknown(link, f"cannot read the key: {why(error)}", verdicts.MEND_THE_KEY)
 
@@ -226,7 +231,13 @@ class Examination:
         who = self._known.who
         if who is None or not isinstance(self._answer, wire.Refused):
             return None
-        return verdicts.of_refused(self._answer, who.nick, has_key=self._known.has_key)
+        return verdicts.of_refused(
+            self._answer,
+            who.nick,
+            has_key=self._known.has_key,
+            is_bot=who.is_bot,
+            runs_it=socket_of(who.link) is not None,
+        )
 
     # ---- how well it goes ----
 

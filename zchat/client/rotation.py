@@ -80,8 +80,8 @@ async def _confirmed(
         if isinstance(error, OutcomeUnknown):  # it may still be on its way
             raise OutcomeUnknown(f"the broker gave no answer in time: {_UNKNOWN}", None) from None
         raise WrongIdentity(
-            f"{error}, and the key in {file} is not that of {who.nick} either. If {who.nick} is yours, ask who "
-            f"runs the broker for zchat invite --nick {who.nick}",
+            f"{error}, and the broker has not the one in {file} either. If {who.nick} is yours, ask who runs "
+            f"it for zchat invite --nick {who.nick}",
             error.refusal,
         ) from None
 

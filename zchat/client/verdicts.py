@@ -4,6 +4,7 @@ import math
 import shlex
 from typing import Final, NamedTuple
 
+from zchat.client.core.limited import without_time
 from zchat.client.diagnosis import Finding
 from zchat.common import wire
 from zchat.common.codes import Refusal, refusal
@@ -13,7 +14,8 @@ CLOCK_MS_MAX: Final = 5_000  # that two clocks may differ: shown times have minu
 
 ASK_FOR_THE_LINK: Final = "Where the broker runs, zchat link prints its link: zchat doctor LINK"
 NAME_A_NICK: Final = "zchat doctor --nick NAME goes on; up to here all was tried with a key drawn for it"
-MEND_THE_KEY: Final = "Mend it, bring the key again (zchat key import), or give it: ZCHAT_KEY or --key-file"
+MEND_THE_KEY: Final = "Bring the key again (zchat key import), or give it: ZCHAT_KEY or --key-file"
+ANOTHER_TOKEN: Final = "Ask who made it for another one: zchat token create"
 LOOK_THERE: Final = (
     "Look at the broker's machine: does its log tell, is its disk full, is it busy or stopped?"
 )
@@ -74,13 +76,23 @@ def of_finding(step: str, finding: Finding) -> Step:
     return Step(step, finding.problem, mend, code)
 
 
-def of_refused(refused: wire.Refused, nick: str, has_key: bool) -> Step:
-    """Hello was refused. `has_key`: the key was here already, else it was drawn for the examination."""
+def of_refused(
+    refused: wire.Refused, nick: str, has_key: bool, is_bot: bool = False, runs_it: bool = False
+) -> Step:
+    """Hello was refused. `has_key`: the key was here already, else it was drawn for the examination.
+    `is_bot`: it is that of a token. `runs_it`: the account here runs the broker, and so needs no invite."""
     row = refusal(refused.code)
-    text = refused.reason or row.meaning
+    text = without_time(refused.reason) or row.meaning
     if row is Refusal.NICK_TAKEN and not has_key:
         text += ", and no key of it is here"
     step, mend = _REFUSED.get(row, ("admitted", LOOK_THERE))
+    if row is Refusal.NICK_TAKEN and is_bot:
+        mend = ANOTHER_TOKEN
+    if row is Refusal.NOT_INVITED and runs_it:
+        mend = (
+            "This account runs the broker and needs no invite: zchat connect --nick {nick} registers it, "
+            "and so does zchat send --nick {nick}"
+        )
     seconds = math.ceil(refused.retry_after_ms / 1000)
     return Step(step, text, mend.format(nick=shlex.quote(nick), seconds=seconds), row.exit_code)
 

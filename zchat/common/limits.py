@@ -21,7 +21,7 @@ INVITE_USES_MAX = 1000
 TOKEN_ROOMS_MAX = 100
 IGNORED_MAX = 1000  # people whom one user ignores
 CONVERSATION_BYTES_MAX = 1 + 2 * NAME_BYTES_MAX + 1  # "@", two nicks, a comma
-SUBSCRIPTION_BYTES_MAX = 128
+SUBSCRIPTION_BYTES_MAX = 1 + NAME_BYTES_MAX + 1  # "#", a room, a zero byte; a nonce is shorter
 
 HEADS_MAX = 1000  # in one Welcome, Heads or Followed
 LIST_MAX = 1000  # rows of one People, Rooms or Presence

@@ -5,12 +5,15 @@ import errno
 import socket
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import zmq
 
 from tests.unit.client.fake_broker import FakeBroker
+from zchat.client import diagnosis
 from zchat.client.diagnosis import Connection, Finding, look, reach
+from zchat.common import keys
 from zchat.common.errors import Unreachable, WrongIdentity
 from zchat.common.links import Link
 
@@ -172,3 +175,16 @@ def test_zeromq_without_encryption() -> None:
 @pytest.mark.parametrize("kind", ["refused", "other", "plain", "silent", "unreachable", "unresolved"])
 def test_only_a_refused_handshake_of_a_broker_is_a_wrong_key(kind: str) -> None:
     assert isinstance(Finding(kind, "x").error(handshake_failed=True), Unreachable)
+
+
+def test_nobody_where_ones_own_broker_is_advertised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its data are here, so it is not elsewhere that it has to be started."""
+    monkeypatch.setenv("ZCHAT_DATA_DIR", str(tmp_path))
+    error = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    elsewhere = Link("chat.lan", 9242, keys.draw().public)
+    assert "If it runs there" in diagnosis._not_connected(elsewhere, ["10.0.0.1"], error).hint
+    (tmp_path / "broker").mkdir()
+    (tmp_path / "broker" / "link").write_text(f"{elsewhere}\n")
+    found = diagnosis._not_connected(elsewhere, ["10.0.0.1"], error)
+    assert found.problem == "no broker at chat.lan:9242"
+    assert "this account's own: start it again" in found.hint

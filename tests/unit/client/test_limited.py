@@ -12,6 +12,7 @@ from zchat.client.core.events import (
     Started,
     Stopped,
 )
+from zchat.client.core.limited import limited
 from zchat.client.messages import Status
 from zchat.common import wire
 from zchat.common.codes import Refusal
@@ -262,3 +263,9 @@ def test_hello_is_said_again_when_it_may_be(play: Play) -> None:
     play.expect(hello())
     play.answer(welcome())
     assert play.core.is_open
+
+
+def test_the_time_is_said_once() -> None:
+    found = limited("more was sent than is allowed in the time; again in 0.7 s", 700, 1000)
+    assert found.reason == "more was sent than is allowed in the time"
+    assert found.refuse([1], 1000).reason == "more was sent than is allowed in the time; try again in 1 s"

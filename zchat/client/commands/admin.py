@@ -1,6 +1,6 @@
 """`zchat admin`: who is let in, who administers, what was done."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -24,13 +24,18 @@ from zchat.client.commands.records import (
     limits_text,
     sanction_json,
     sanctions_text,
+    token_row_json,
+    tokens_text,
 )
 from zchat.client.commands.running import run
 from zchat.client.commands.times import SINCE
-from zchat.client.commands.token import show_tokens
 from zchat.client.messages import Act, Registration
 from zchat.common import links
 from zchat.common.wire import ACCOUNT, NONE, OPERATOR
+
+if TYPE_CHECKING:
+    from zchat.client.aio import AsyncClient
+    from zchat.common.wire import TokenRow
 
 _LAST: Final = 50
 _ID_CHARACTERS: Final = 8
@@ -204,7 +209,12 @@ def tokens(call: Call) -> None:
     Example:
       zchat admin tokens
     """
-    show_tokens(call)
+    call.show(call.at_broker(), _all_tokens, tokens_text, token_row_json)
+
+
+async def _all_tokens(client: "AsyncClient") -> list["TokenRow"]:
+    await client.admin.limits()  # who does not administer is told so, not given their own
+    return await client.admin.tokens()
 
 
 @admin.command("limits")

@@ -20,7 +20,7 @@ from zchat.client.commands.records import act_json
 from zchat.client.commands.running import run
 from zchat.client.commands.times import lasting_s
 from zchat.client.identity import Identity
-from zchat.common import limits, links, names
+from zchat.common import keys, limits, links, names, places
 from zchat.common.codes import Refusal
 from zchat.common.errors import ConfigurationError, OutcomeUnknown, Refused
 from zchat.common.links import Link
@@ -34,6 +34,7 @@ Question = Callable[["AsyncClient"], Awaitable[Any]]
 _NAMING: Final = ("ZCHAT_NICK", "ZCHAT_KEY", "ZCHAT_TOKEN")
 _AGAIN: Final = "Repeating it is safe"
 _OF_BROKER: Final = "administers the broker"  # in the reasons of refusals, protocol.md, Administration
+_AGAINST_ADMINISTRATOR: Final = "only the account that runs it may do that"
 _OF_ROOM: Final = re.compile(r"has to be (?:operator|owner) in #(\S+)")
 
 
@@ -50,14 +51,20 @@ class Way(NamedTuple):
         if self.who is None or error.refusal is not Refusal.NOT_ALLOWED:
             return error
         nick, reason = self.who.nick, error.reason
-        if _OF_BROKER in reason:
+        if reason.endswith(_AGAINST_ADMINISTRATOR):
+            reason = reason.removesuffix(_AGAINST_ADMINISTRATOR) + (
+                "only the account that runs the broker may do that to an administrator, on its machine"
+                + (" (--as-account)" if _has_as_account() else "")
+            )
+        elif _OF_BROKER in reason:
             reason += (
-                f", and {nick} does not: the account that runs it may, on its machine (--as-account), "
-                f"and let {nick}: zchat admin grant {quoted(nick)}"
+                f", and {nick} does not: the account that runs it may, on its machine"
+                f"{' (--as-account)' if _has_as_account() else ''}, and let {nick}: "
+                f"zchat admin grant {quoted(nick)}"
             )
         elif found := _OF_ROOM.search(reason):
             reason += f". zchat room members {quoted(found[1])} shows who is"
-            if not names.is_of_private_room(found[1]):
+            if not names.is_of_private_room(found[1]) and _has_as_account():
                 reason += ", and the account that runs the broker is, too: --as-account"
         return Refused(error.refusal, reason)
 
@@ -76,7 +83,7 @@ def way(caller: Caller, as_account: bool, naming: str = "--nick") -> Way:
         return way_of(caller, False)
     except ConfigurationError as error:
         reason = str(error).replace("--nick NAME", f"{naming} NAME")
-        raise ConfigurationError(f"{reason}. {_no_socket(link)}") from None
+        raise ConfigurationError(f"{reason}; {_no_socket(link)}") from None
 
 
 def way_of(caller: Caller, as_account: bool) -> Way:
@@ -101,10 +108,21 @@ def _is_named(caller: Caller) -> bool:
 
 def _no_socket(link: Link) -> str:
     at = links.authority(link.host, link.port)
+    try:
+        path = places.control_socket(keys.to_base32(link.key))
+    except ConfigurationError as error:
+        return f"no control socket of the broker at {at} was found: {error}"
     return (
-        f"This account has no control socket of the broker at {at}, which only the account has that runs it, "
-        "on its machine and while it runs"
+        f"no control socket of the broker at {at} was found at {path}: only the account has it that runs the "
+        "broker, on its machine and while it runs. If that is you, the broker was started with another "
+        "ZCHAT_RUNTIME_DIR or XDG_RUNTIME_DIR"
     )
+
+
+def _has_as_account() -> bool:
+    """Whether the command at hand has the option."""
+    context = click.get_current_context(silent=True)
+    return context is not None and "as_account" in context.params
 
 
 @asynccontextmanager

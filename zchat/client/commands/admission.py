@@ -6,6 +6,7 @@ from typing import Final
 
 from zchat.client import rotation
 from zchat.client.commands.addresses import quoted
+from zchat.client.control import socket_of
 from zchat.client.identity import Identity
 from zchat.common.codes import Refusal
 from zchat.common.errors import OutcomeUnknown, Refused, Unreachable, WrongIdentity
@@ -44,6 +45,8 @@ def _hint(refusal: Refusal, who: Identity) -> str:
         return "Ask who made it for another one: zchat token create"
     if refusal in (Refusal.NICK_TAKEN, Refusal.KEY_BOUND) and rotation.is_unfinished(who):
         return "A change of its key was interrupted: zchat key rotate finds out, and finishes it"
+    if refusal is Refusal.NOT_INVITED and socket_of(who.link) is not None:
+        return f"This account runs the broker: zchat connect --nick {quoted(who.nick)} registers it"
     return _HINTS[refusal].format(nick=quoted(who.nick))
 
 
@@ -51,7 +54,6 @@ async def invite_after(error: Refused | WrongIdentity, who: Identity, timeout: f
     """The secret of an invite for the nick of somebody who had none and runs the broker, for whoever can open
     its control socket lets in whom they like. None for others, and when that does not answer."""
     from zchat.client.aio import AsyncClient
-    from zchat.client.control import socket_of
 
     control = socket_of(who.link) if error.refusal is Refusal.NOT_INVITED else None
     if control is None:

@@ -48,7 +48,7 @@ def path(caller: Caller, as_json: bool) -> None:
     """
     who = _with_key(caller)
     if who.secret is not None:
-        raise No(f"the key is in {'the token' if who.is_bot else 'ZCHAT_KEY'}, and in no file")
+        raise No(f"the key is in {caller.origin_of_secret(who)}, and in no file")
     found = str(who.key_file or who.own_key_file())
     put(path_json(found) if as_json else f"{found}\n", as_json)
 

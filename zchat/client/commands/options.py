@@ -44,6 +44,12 @@ class Caller(NamedTuple):
         read already: while `run` heeds signals, one that blocks could not be interrupted."""
         return identity.find(self.asked, may_ask=may_ask).with_key_loaded()
 
+    def origin_of_secret(self, who: Identity) -> str:
+        """What has the key that is in no file."""
+        if not who.is_bot:
+            return "ZCHAT_KEY"
+        return "ZCHAT_TOKEN" if self.asked.token is None else "the token of --token"
+
     def link(self) -> Link:
         """The broker; raises what `identity.find_link` does."""
         return identity.find_link(self.asked)

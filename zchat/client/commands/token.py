@@ -109,7 +109,7 @@ def list_(call: Call) -> None:
       zchat token list
       zchat token list --json | jq -r 'select(.until == null).nick'
     """
-    show_tokens(call)
+    call.show(call.at_broker(), lambda client: client.admin.tokens(), tokens_text, token_row_json)
 
 
 @token.command()
@@ -126,8 +126,3 @@ def revoke(call: Call, reason: str, subject: str) -> None:
       zchat token revoke ci --reason "its log was public"
     """
     call.about(None, subject, lambda client: client.admin.end_token(subject, reason))
-
-
-def show_tokens(call: Call) -> None:
-    """Print those that whoever calls may see."""
-    call.show(call.at_broker(), lambda client: client.admin.tokens(), tokens_text, token_row_json)

@@ -6,11 +6,13 @@ import click
 
 from zchat.client.commands import lines
 from zchat.client.commands.acts import act, room_argument
+from zchat.client.commands.addresses import quoted
 from zchat.client.commands.formats import topic_json
 from zchat.client.commands.options import Caller, client_options, json_option, session, warn_of_options
 from zchat.client.commands.output import Output
 from zchat.client.commands.running import run
 from zchat.client.identity import Identity
+from zchat.common import names
 from zchat.common.codes import Refusal
 from zchat.common.errors import No, Refused
 from zchat.common.text import one_line
@@ -46,7 +48,8 @@ async def _print(who: Identity, timeout: float | None, room: str, as_json: bool)
     async with session(who, timeout) as client:
         topics = {one.name: one.topic for one in await client.rooms()}
     if room not in topics:
-        raise Refused(Refusal.NO_SUCH_ROOM, f"there is no room #{room}. `zchat join {room}` creates it")
+        remedy = "" if names.is_of_private_room(room) else f"; zchat join {quoted(room)} creates it"
+        raise Refused(Refusal.NO_SUCH_ROOM, f"there is no room #{room}{remedy}")
     if not topics[room]:
         raise No(f"#{room} has no topic")
     if as_json:

@@ -28,7 +28,7 @@ def whoami(caller: Caller, as_json: bool) -> None:
     who = caller.identity(may_ask=False)
     origin = str(who.key_file or who.own_key_file())
     if who.secret is not None:
-        origin = "the token" if who.is_bot else "ZCHAT_KEY"
+        origin = caller.origin_of_secret(who)
     facts = {
         "nick": who.nick,
         "fingerprint": keys.fingerprint(who.key().public) if who.has_key() else None,

@@ -1,5 +1,6 @@
 """What was asked too often: when to ask again, and what is said to those who do not wait that long."""
 
+import re
 from typing import Final, NamedTuple
 
 from zchat.client.core.effects import Refuse
@@ -25,8 +26,13 @@ class Limited(NamedTuple):
 
 def limited(reason: str, retry_after_ms: int, now_ms: int) -> Limited:
     """What follows from a refusal. protocol.md, Rate Limits."""
-    reason = reason or Refusal.RATE_LIMITED.meaning
+    reason = without_time(reason) or Refusal.RATE_LIMITED.meaning
     return Limited(reason, now_ms + retry_after_ms, now_ms + wait_ms(retry_after_ms))
+
+
+def without_time(reason: str) -> str:
+    """The reason of a broker without how long to wait, which is told in whole seconds instead."""
+    return re.sub(r"; again in [0-9.]+ s$", "", reason)
 
 
 def wait_ms(retry_after_ms: int) -> int:
