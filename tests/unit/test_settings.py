@@ -61,6 +61,12 @@ def test_paths_are_those_of_the_file(file: Path, monkeypatch: pytest.MonkeyPatch
         ("[client]\ntimeout = nan", "it says nan$"),
         ("[client]\nnick = 7", r": \[client\] nick has to be text in quotes; it says 7$"),
         ("[broker]\nlog_level = 'loud'", "log_level has to be debug, info, .* it says 'loud'$"),
+        ("[broker]\nlimits = 7", r"limits has to be a section of its own, \[broker\.limits\].* it says 7$"),
+        ("[broker.limits]\na = 1\nb = '5'", r": \[broker\.limits\] b has to be .* from 1 on; it says '5'$"),
+        ("[broker.limits]\nb = 0", r"b has to be a whole number from 1 on; it says 0$"),
+        ("[broker.limits]\nb = 1.5", r"it says 1\.5$"),
+        ("[broker.limits]\nb = true", r"it says true$"),
+        ("[broker.limits.b]\nc = 1", r"b has to be .*; it says a section$"),
         ("nick = ann", "is not TOML: .*line 1"),
     ],
 )

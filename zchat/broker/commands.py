@@ -31,6 +31,7 @@ _MOST = {
     "timeout_ms": 3_600_000,
     "heartbeat_ms": 3_600_000,
 }  # of what the protocol, or reason, bounds
+_LEAST = {"timeout_ms": 1_000, "heartbeat_ms": 1_000, "sessions_max": 2, "users_max": 2}
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _LEVEL_OF_EVENT = {
     "storage_error": logging.ERROR,
@@ -231,8 +232,8 @@ def _say_who_gets_in(registration: str, guessed: bool) -> None:
 
 
 def _limits(invite_only: bool) -> "tuple[Limits, ConnectionLimits]":
-    """The limits that the settings change. Raises ConfigurationError for one that does not exist, or is above
-    what the protocol has room for."""
+    """The limits that the settings change. Raises ConfigurationError for one that does not exist, or makes no
+    sense: the protocol has no room for it, or nobody could use the broker."""
     from zchat.broker.connections import ConnectionLimits
     from zchat.broker.core.limits import Limits
 
@@ -242,12 +243,24 @@ def _limits(invite_only: bool) -> "tuple[Limits, ConnectionLimits]":
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             meant = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}"
-            raise ConfigurationError(f"[broker.limits] has no setting {name}. {meant}")
+            raise _wrong_limit(f"has no setting {name}. {meant}")
         if value > _MOST.get(name, value):
-            raise ConfigurationError(f"[broker.limits] {name} is at most {_MOST[name]}")
+            raise _wrong_limit(f"{name} is at most {_MOST[name]}")
+        if value < _LEAST.get(name, value):
+            raise _wrong_limit(f"{name} is at least {_LEAST[name]}")
     own = {name: value for name, value in chosen.items() if name in Limits._fields}
     others = {name: value for name, value in chosen.items() if name not in Limits._fields}
-    return Limits(**own, invite_only=invite_only), ConnectionLimits(**others)
+    found = Limits(**own, invite_only=invite_only)
+    if found.heartbeat_ms >= found.timeout_ms:
+        less, more = f"heartbeat_ms ({found.heartbeat_ms})", f"timeout_ms ({found.timeout_ms})"
+        raise _wrong_limit(f"{less} has to be less than {more}, or sessions end while nobody is gone")
+    return found, ConnectionLimits(**others)
+
+
+def _wrong_limit(what: str) -> ConfigurationError:
+    from zchat.common import places
+
+    return ConfigurationError(f"{places.settings_file()}: [broker.limits] {what}")
 
 
 def _control(key: "KeyPair") -> Path | None:

@@ -130,12 +130,32 @@ def _section(section: str, entries: dict[str, Any]) -> Any:
     """Raises ValueError for a value that is not of its kind."""
     kinds = {field.name: field.type for field in msgspec.structs.fields(_SECTIONS[section])}
     for key, value in entries.items():
+        if key == "limits" and isinstance(value, dict):
+            _check_limits(value)
         try:
             msgspec.convert(value, kinds[key])
         except msgspec.ValidationError:
             wanted = _WANTED.get(key, "text in quotes")
-            raise ValueError(f"[{section}] {key} has to be {wanted}; it says {value!r}") from None
+            raise ValueError(f"[{section}] {key} has to be {wanted}; it says {_toml(value)}") from None
     return msgspec.convert(entries, _SECTIONS[section])
+
+
+def _check_limits(entries: dict[str, Any]) -> None:
+    """Raises ValueError for the first one that is no number of the kind, by its name."""
+    for key, value in entries.items():
+        if type(value) is not int or not 1 <= value < 2**53:
+            raise ValueError(
+                f"[broker.limits] {key} has to be a whole number from 1 on; it says {_toml(value)}"
+            )
+
+
+def _toml(value: Any) -> str:
+    """As it stands in the file, but for what is long."""
+    if isinstance(value, dict):
+        return "a section"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def _meant(typed: str, known: Collection[str]) -> str:

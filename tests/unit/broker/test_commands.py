@@ -69,3 +69,40 @@ def test_a_link_that_is_a_guess_is_said_to_be_one(address: str) -> None:
     link, is_guessed = commands._link(address, 1, None, KEY)
     assert is_guessed and link.host != address
     assert commands._link(address, 1, ("h", None), KEY) == (Link("h", 1, KEY), False)
+
+
+# ---- limits -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("timeout_ms = 999", "timeout_ms is at least 1000"),
+        ("heartbeat_ms = 1", "heartbeat_ms is at least 1000"),
+        ("sessions_max = 1", "sessions_max is at least 2"),
+        ("users_max = 1", "users_max is at least 2"),
+        (
+            "heartbeat_ms = 2000\ntimeout_ms = 2000",
+            r"heartbeat_ms \(2000\) has to be less than timeout_ms \(2000\)",
+        ),
+        ("timeout_ms = 1000", r"less than timeout_ms \(1000\)"),
+        ("timeout_ms = 9999999", "timeout_ms is at most 3600000"),
+        ("user_max = 5", r"has no setting user_max\. Did you mean users_max\?"),
+        ("invite_only = 1", "has no setting invite_only"),
+    ],
+)
+def test_limits_that_make_no_sense(file: Path, text: str, said: str) -> None:
+    file.write_text(f"[broker.limits]\n{text}\n")
+    settings._read.cache_clear()
+    with pytest.raises(ConfigurationError, match=said) as raised:
+        commands._limits(False)
+    assert str(raised.value).startswith(f"{file}: [broker.limits] ")
+
+
+def test_the_smallest_limits(file: Path) -> None:
+    file.write_text(
+        "[broker.limits]\nheartbeat_ms = 1000\ntimeout_ms = 1001\nusers_max = 2\nsessions_max = 2\n"
+    )
+    settings._read.cache_clear()
+    found, _ = commands._limits(True)
+    assert (found.heartbeat_ms, found.timeout_ms, found.users_max, found.sessions_max) == (1000, 1001, 2, 2)
