@@ -22,7 +22,9 @@ class ConnectionLimits(NamedTuple):
     unadmitted_silent_ms: int = 500  # to begin with CURVE, or it gives way when there are too many
     unadmitted_patience_ms: int = 5_000  # for each answer to the broker, or it gives way as well
     unadmitted_requests_max: int = 1_000  # read from a connection until somebody is let in
-    subscriptions_max: int = 10_000  # that one connection asks for, ever
+    subscriptions_max: int = 4_096  # that one connection asks for, ever
+    subscriptions_per_key_max: int = 32_768  # the same of all connections of a key
+    subscribers_per_key_max: int = 100  # connections with subscriptions; one for each session
     malformed_max: int = 100  # requests of one connection that cannot be read
     unreadable_bytes_max: int = 4 * 1024 * 1024  # received without a readable message, and besides:
     unreadable_bytes_per_second: int = 1_024
@@ -49,6 +51,8 @@ CONNECTION_MEANINGS: Final = {
     "unadmitted_patience_ms": "ms for its client to answer the broker, or it gives way as well",
     "unadmitted_requests_max": "requests of a connection until somebody is let in",
     "subscriptions_max": "subscriptions that one connection asks for, ever",
+    "subscriptions_per_key_max": "the same of all connections of a key that there are",
+    "subscribers_per_key_max": "connections of a key that subscribe to anything",
     "malformed_max": "requests of one connection that cannot be read",
     "unreadable_bytes_max": "bytes of one connection without a readable message, and besides:",
     "unreadable_bytes_per_second": "such bytes for each second of its life",
@@ -93,10 +97,12 @@ class _Connection:
 
 
 class _Key:
-    __slots__ = ("descriptors", "is_admitted")
+    __slots__ = ("descriptors", "is_admitted", "subscribers", "subscriptions")
 
     def __init__(self) -> None:
         self.descriptors: dict[int, None] = {}
+        self.subscribers = 0  # of these, those that asked for subscriptions
+        self.subscriptions = 0  # that those asked for
         self.is_admitted = False
 
 
@@ -158,6 +164,7 @@ class Connections:
         if connection is None:
             return []
         self._unadmitted.remove(descriptor)
+        self._uncount(connection)
         for peer in connection.peers:
             self._descriptor_of_peer.pop(peer, None)
         for key in connection.keys:
@@ -234,8 +241,26 @@ class Connections:
             return True
         self._note_key(descriptor, connection, key)
         connection.was_read = True
+        known = self._keys[key]
+        known.subscribers += connection.subscriptions == 0
+        known.subscriptions += 1
         connection.subscriptions += 1
-        return connection.subscriptions <= self._limits.subscriptions_max
+        is_first = connection.subscriptions == 1
+        if is_first and known.subscribers > self._limits.subscribers_per_key_max and not connection.is_cut:
+            connection.is_cut = True
+            self.leaving.append(descriptor)
+        return (
+            connection.subscriptions <= self._limits.subscriptions_max
+            and known.subscriptions <= self._limits.subscriptions_per_key_max
+        )
+
+    def _uncount(self, connection: _Connection) -> None:
+        """Its subscriptions are its key's no longer."""
+        if connection.subscriptions:
+            known = self._keys[connection.key]
+            known.subscribers -= 1
+            known.subscriptions -= connection.subscriptions
+            connection.subscriptions = 0
 
     # ---- who was let in ----
 
@@ -280,8 +305,8 @@ class Connections:
         had the descriptor before: what that one had said was still being read."""
         if connection.key == key:
             return
+        self._uncount(connection)
         connection.key = key
-        connection.subscriptions = 0
         known = self._keys.setdefault(key, _Key())
         if key not in connection.keys:
             connection.keys.append(key)

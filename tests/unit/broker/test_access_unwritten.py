@@ -132,9 +132,9 @@ def test_a_key_that_is_not_yet_anybodys_subscribes_to_nothing(crowd: Crowd) -> N
     crowd.play.receive(dan.asks(hello("dan")))
     unwritten(crowd, ANN, make_token())
     for peer in (dan, ROBO):
-        crowd.play.subscribe(peer, b"#general\0")
-        crowd.play.subscribe(peer, b"!here\0")
-    crowd.play.expect()
+        for topic in (b"#general\0", b"!here\0"):
+            crowd.play.subscribe(peer, topic)
+            crowd.play.expect(CutSubscribers((peer.key,), "nobody's subscription"))
     crowd.play.catch_up()
     crowd.play.skip()
     for peer in (dan, ROBO):

@@ -50,6 +50,35 @@ def test_too_many_subscriptions(connections: Connections) -> None:
     assert not connections.subscribed(8, "ann")
 
 
+def test_the_subscriptions_of_a_key_are_counted_together() -> None:
+    connections = few(subscriptions_max=3, subscriptions_per_key_max=5)
+    for descriptor in (7, 8, 9):
+        connections.opened(descriptor, OTHER_PORT, HERE, 0)
+    asked = [connections.subscribed(descriptor, "ann") for descriptor in (7, 7, 7, 8, 8, 8)]
+    assert asked == [True] * 5 + [False]
+    assert connections.subscribed(9, "bob")
+    connections.closed(7, OTHER_PORT)  # its own are counted no longer
+    connections.opened(7, OTHER_PORT, HERE, 0)
+    assert connections.subscribed(7, "ann")
+
+
+def test_so_many_connections_of_a_key_subscribe() -> None:
+    connections = few(subscribers_per_key_max=1)
+    for descriptor in (7, 8):
+        connections.opened(descriptor, OTHER_PORT, HERE, 0)
+    connections.subscribed(7, "ann")
+    connections.subscribed(7, "ann")
+    assert connections.leaving == []
+    connections.subscribed(8, "ann")
+    connections.subscribed(8, "ann")
+    assert connections.leaving == [8]
+    for descriptor in (7, 8):
+        connections.closed(descriptor, OTHER_PORT)
+    connections.opened(9, OTHER_PORT, HERE, 0)
+    connections.subscribed(9, "ann")
+    assert connections.leaving == [8]
+
+
 def test_too_much_that_is_malformed(connections: Connections) -> None:
     assert not any(connections.malformed(7) for _ in range(LIMITS.malformed_max))
     assert connections.malformed(7)

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 from zchat.broker.core.access import BotToken
 from zchat.broker.core.context import Context
 from zchat.broker.core.durable import allows
-from zchat.broker.core.effects import Approve, Cut, Publish, TransmitSegments
+from zchat.broker.core.effects import Approve, Cut, CutSubscribers, Publish, TransmitSegments
 from zchat.broker.core.log import Phase
 from zchat.broker.core.port import PageQuery, PageRead, Read, StoredSegment, Unreadable
 from zchat.broker.core.sessions import Session
@@ -217,7 +217,10 @@ class Reading:
             context.emit(Cut(key, "a subscription over the limit"))
             return
         nick = context.log.durable.nick_of_key(key)
-        if nick is None or not topic.endswith(b"\0"):
+        if nick is None or context.log.durable.bars(nick, LOG):  # each costs memory, approved or not
+            context.emit(CutSubscribers((key,), "nobody's subscription"))
+            return
+        if not topic.endswith(b"\0"):
             return
         mark, name = topic[:1], topic[1:-1].decode("utf-8", "replace")
         if topic == wire.HERE or mark == b"#":
