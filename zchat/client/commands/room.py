@@ -25,7 +25,7 @@ def room() -> None:
 
     Whoever makes a room by joining it is its owner. Owners do all of this; operators all but giving and
     taking the roles of operators and owners. Who administers the broker is an owner of every public room; the
-    account that runs it acts with --as-account.
+    account that runs it acts with --as-account. A private room is made by `zchat join --private NAME`.
 
     \b
     Examples:
