@@ -280,3 +280,11 @@ def test_not_possible(lasting: Zchat, arguments: list[str], said: str) -> None:
     done = lasting.quick(["invite", *arguments], nick=None)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+def test_nobody_is_called_like_a_room(run: Zchat) -> None:
+    for nick, said in (("general", "a room is called general"), ("ops+12", "+ and digits")):
+        done = run(["invite", "--nick", nick], nick=None)
+        assert (done.returncode, done.stdout) == (5, "")
+        assert said in done.stderr
+    assert invites(run) == []
