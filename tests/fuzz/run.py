@@ -89,7 +89,8 @@ class _Run:
             else:
                 attack(rng, target)
         except ConnectionRefusedError as error:
-            raise Broken(f"nobody listens after {name}") from error
+            code, lines = self._broker.stop(), self._broker.log_lines()[-40:]
+            raise Broken(f"nobody listens after {name}; it ended with {code}: {lines}") from error
         self._tried[name] += 1
 
     def _check(self) -> None:
