@@ -117,7 +117,7 @@ class Sockets:
         _make_private(path.parent)
         mask = os.umask(0o177)
         try:
-            self.control.bind(f"ipc://{path}")
+            self.control.bind(f"ipc://{path.absolute()}")  # of "@..." it makes one without a file
         except zmq.ZMQError as error:
             raise OSError(error.errno, os.strerror(error.errno or 0)) from None
         finally:

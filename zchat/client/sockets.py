@@ -94,7 +94,7 @@ class Sockets:
 
     def connect_locally(self, path: Path) -> None:
         """The same to a Unix socket."""
-        self._connect(f"ipc://{path}")
+        self._connect(f"ipc://{path.absolute()}")  # libzmq takes "@..." for one without a file
 
     def _connect(self, endpoint: str) -> None:
         self._close_dealer(linger_ms=0)

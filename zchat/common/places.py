@@ -3,8 +3,11 @@
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from zchat.common.errors import ConfigurationError
+
+_LINKS_MAX: Final = 8  # one behind the other
 
 
 def config_dir() -> Path:
@@ -61,14 +64,22 @@ def control_socket(broker: str) -> Path:
 def is_ours(directory: Path) -> bool:
     """Whether only this account, and root, can put anything into a directory, or another one in its place.
     That is so when each directory on the way there is theirs, and others can write into none of them, unless
-    it is one like /tmp where nobody moves what is another's. Raises OSError."""
-    whole = directory.absolute()
+    it is one like /tmp where nobody moves what is another's. The same holds for each link on the way, which
+    whoever it belongs to could turn elsewhere, and for the way that it leads. Raises OSError."""
+    return _is_ours(directory.absolute(), _LINKS_MAX, is_end=True)
+
+
+def _is_ours(whole: Path, links_max: int, *, is_end: bool) -> bool:
     for place in (whole, *whole.parents):
-        found = place.stat()
-        writable = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if found.st_uid not in (os.geteuid(), 0) or (
-            writable and (place == whole or not found.st_mode & stat.S_ISVTX)
-        ):
+        found = place.lstat()
+        if found.st_uid not in (os.geteuid(), 0):
+            return False
+        ends = is_end and place == whole
+        if stat.S_ISLNK(found.st_mode):
+            target = place.parent / place.readlink()
+            if not links_max or not _is_ours(target, links_max - 1, is_end=ends):
+                return False
+        elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and (ends or not found.st_mode & stat.S_ISVTX):
             return False
     return True
 
