@@ -75,7 +75,7 @@ class Screen:
     @property
     def typed(self) -> str:
         """The row of the prompt."""
-        prompts = [row for row in self.rows if re.match(r"(choose|[#@][^ ]+)>", row)]
+        prompts = [row for row in self.rows if re.match(r"(choose|\(nowhere\)|[#@][^ ]+)>", row)]
         return prompts[-1] if prompts else ""
 
     def scrolled(self) -> list[str]:

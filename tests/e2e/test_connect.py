@@ -94,6 +94,24 @@ def test_rooms(run: Zchat) -> None:
     bob.out.until("#kitchen <ann> yes")
 
 
+def test_what_was_meant_for_a_room_goes_to_no_other(run: Zchat) -> None:
+    ann = run.start(["connect", "--room", "dev"])
+    ann.type("hello")
+    ann.out.until("#dev <ann> hello")
+    bob = run.start(["connect", "--room", "dev"], nick="bob")
+    ann.out.until("* bob joined #dev")
+    ann.type("/ban bob rude")
+    bob.out.until("* you were banned from #dev by ann: rude")
+    bob.err.until("you write nowhere now")
+    bob.type("only for #dev", "/join dev", "only for #dev")
+    assert bob.ended() == 5
+    refused = run(["connect"], nick="bob", input="/join dev\nonly for #dev\n")
+    assert refused.returncode == 5
+    assert "not sent: you write nowhere" in refused.stderr
+    for to in ("general", "dev"):
+        assert "only for" not in run(["history", to]).stdout
+
+
 def test_commands(run: Zchat) -> None:
     ann = connected(run, "ann")
     assert run(["users"], nick="bob").returncode == 0

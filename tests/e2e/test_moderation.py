@@ -41,11 +41,16 @@ def seen(screen: Screen) -> str:
 def test_a_kick(run: Zchat, sit: Sit) -> None:
     ann, bob = sit("ann", "dev"), sit("bob", "dev")
     ann.until("#dev <bob> bob says hello")
+    bob.type("only for #dev")
+    bob.until_typed("#dev> only for #dev")
     ann.type("/kick bob no spam, please", ENTER)
     ann.until("* ann kicked bob out of #dev: no spam, please\n")
     bob.until("* you were kicked out of #dev by ann: no spam, please\n")
-    bob.until("-- you write to #general now")
-    bob.until_typed("#general>")
+    bob.until_typed("(nowhere)> only for #dev")
+    bob.type(ENTER)
+    bob.until("-- not sent: you write nowhere. Choose where to write: ")
+    bob.until_typed("(nowhere)> only for #dev")
+    bob.type("\x15")
     ann.type("among us", ENTER)
     ann.until("#dev <ann> among us")
     bob.type("/msg #dev hello?", ENTER)
@@ -60,6 +65,7 @@ def test_a_kick(run: Zchat, sit: Sit) -> None:
     for screen in (ann, bob):
         assert seen(screen).count(" out of #dev") == 1  # it stands in two conversations
     assert "among us" not in seen(bob)
+    assert "only for" not in run(["history", "general"], nick="ann").stdout
 
 
 def test_a_ban_and_its_end(sit: Sit) -> None:
@@ -69,7 +75,7 @@ def test_a_ban_and_its_end(sit: Sit) -> None:
     bob.until(
         lambda screen: re.search(r"\* you were banned from #dev by ann until 20\S+ \S+: rude", seen(screen))
     )
-    bob.until_typed("#general>")
+    bob.until_typed("(nowhere)>")
     bob.type("/join dev", ENTER)
     bob.until(lambda screen: re.search(r"-- you were banned from #dev .*: rude\n", seen(screen)))
     ann.type("/unban bob", ENTER)
@@ -132,7 +138,7 @@ def test_a_private_room(sit: Sit) -> None:
     bob.until(lambda screen: re.search(rf"\* #{re.escape(name)} +2  \(private\)\n", seen(screen)))
     ann.type("/kick bob", ENTER)
     bob.until(f"* you were kicked out of #{name} by ann\n")
-    bob.until_typed("#general>")
+    bob.until_typed("(nowhere)>")
     ann.type("without bob", ENTER)
     ann.until(f"#{name} <ann> without bob")
     bob.type(f"/join {name}", ENTER)

@@ -8,7 +8,7 @@ import pytest
 
 from zchat.client.commands.chat import Chat
 from zchat.client.commands.notices import Notice
-from zchat.client.messages import Act, MemberJoined, Message, Sent
+from zchat.client.messages import Act, MemberJoined, MemberLeft, Message, Sent
 from zchat.common.codes import Refusal
 from zchat.common.errors import Closed, OutcomeUnknown, Refused, Unreachable, ZchatError
 from zchat.common.links import parse
@@ -45,6 +45,8 @@ class Client:
         return [Room("general", "", 2), Room("kitchen", "Lunch", 1)]
 
     async def join(self, room: str) -> int:
+        if room == "#secret":
+            raise Refused(Refusal.NOT_ALLOWED, "you were banned from #secret")
         return 7  # `joined` follows later
 
     async def leave(self, room: str) -> int:
@@ -109,6 +111,8 @@ class Front:
 
     def __init__(self) -> None:
         self.may_ask = True
+        self.is_program = False
+        self.kept: list[str] = []
         self.texts: list[str] = []
         self.remarks: list[str] = []
 
@@ -126,6 +130,9 @@ class Front:
 
     def caught_up(self) -> None:
         raise AssertionError
+
+    def keep(self, text: str) -> None:
+        self.kept.append(text)
 
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         assert not sent.done()
@@ -181,20 +188,38 @@ def test_a_room_that_is_left() -> None:
     async def test(chat: Chat, client: Client, front: Front) -> None:
         await chat.enter("/leave")
         await chat.enter("/leave nowhere")
-        assert chat.to == "#ops"
-        await chat.enter("/leave ops")
-        await chat.enter("hi")
-        assert client.posted == []
+        for line in ("hi", "/history", "/redact", "/topic"):
+            await chat.enter(line)
+        assert (chat.to, client.posted, front.kept) == ("", [], ["hi", "/history", "/redact", "/topic"])
         assert front.remarks == [
             "you left #general",
-            "you write to #ops now",
+            "you write nowhere now, until you choose: /join ROOM, /msg NICK, or a number of LIST",
             "you are not in #nowhere",
-            "you left #ops",
-            "you are in no room now; /join ROOM joins one",
-            "you are not in #general; /join general joins it",
+            *[NOWHERE] * 4,
         ]
+        await chat.enter("/msg #ops")
+        await chat.enter("hi")
+        assert client.posted == [("#ops", "hi")]
 
     run(test, Client(("general", "ops")))
+
+
+NOWHERE = "not sent: you write nowhere. Choose where to write: /join ROOM, /msg NICK, or a number of LIST"
+
+
+@pytest.mark.parametrize("line", ["/msg zed", "/join secret", "/msg #kitchen"])
+def test_a_program_that_got_nowhere_writes_to_nobody(line: str) -> None:
+    for is_program in (True, False):
+
+        async def test(chat: Chat, client: Client, front: Front, is_program: bool = is_program) -> None:
+            front.is_program = is_program
+            await chat.enter(line)
+            await chat.enter("only for them")
+            assert client.posted == ([] if is_program else [("#general", "only for them")])
+            if is_program:
+                assert front.remarks[-1] == NOWHERE
+
+        run(test)
 
 
 def offered(chat: Chat) -> list[str]:
@@ -363,7 +388,7 @@ def put_out(act: str, room: str, subject: str = "ann") -> Act:
 
 
 @pytest.mark.parametrize("act", ["kicked", "banned"])
-def test_whoever_is_put_out_speaks_elsewhere(act: str) -> None:
+def test_whoever_is_put_out_speaks_nowhere_until_they_choose(act: str) -> None:
     async def test(chat: Chat, client: Client, front: Front) -> None:
         await chat.enter("/join kitchen")
         client.people = client.people[1:]  # now ann is a member of nothing
@@ -371,16 +396,23 @@ def test_whoever_is_put_out_speaks_elsewhere(act: str) -> None:
             await chat.heard(other)
         assert chat.to == "#kitchen"
         await chat.heard(put_out(act, "kitchen"))
-        assert (chat.to, chat.rooms) == ("#general", {"general"})
+        assert (chat.to, chat.rooms) == ("", {"general"})
+        await chat.enter("only for the kitchen")
+        assert (client.posted, front.kept) == ([], ["only for the kitchen"])
         await chat.enter("/msg #kitchen hello?")
         assert front.remarks[1:] == [
-            "you write to #general now",
+            "you write nowhere now, until you choose: /join ROOM, /msg NICK, or a number of LIST",
+            NOWHERE,
             "you are not in #kitchen; /join kitchen joins it",
         ]
         await chat.heard(MemberJoined(10, 9, 0, "kitchen", "ann", False))  # in another terminal
         assert chat.rooms == {"general"}
         await chat.enter("/join kitchen")
         assert chat.rooms == {"general", "kitchen"}
+        await chat.heard(MemberLeft(12, 11, 0, "kitchen", "bob"))
+        assert chat.to == "#kitchen"
+        await chat.heard(MemberLeft(13, 12, 0, "kitchen", "ann"))  # in another terminal
+        assert (chat.to, chat.rooms) == ("", {"general"})
 
     run(test)
 

@@ -14,6 +14,7 @@ from zchat.client.messages import (
     Came,
     CaughtUp,
     MemberJoined,
+    MemberLeft,
     Message,
     Redaction,
     Sent,
@@ -48,6 +49,13 @@ class Front:
     def caught_up(self) -> None:
         self.shown.append("caught up")
 
+    @property
+    def is_program(self) -> bool:
+        raise AssertionError
+
+    def keep(self, text: str) -> None:
+        raise AssertionError
+
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         raise AssertionError
 
@@ -67,7 +75,7 @@ class Chat:
         ignored = ["eve"] if self.asked > 1 else []
         return Profile(1, 1, "ann", [], 0, 0, 1, True, "", 0, 0, "", [], ignored)
 
-    async def heard(self, update: Act | MemberJoined) -> None:
+    async def heard(self, update: Act | MemberJoined | MemberLeft) -> None:
         self.events.append(update)
 
 

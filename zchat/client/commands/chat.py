@@ -7,7 +7,7 @@ from zchat.client.commands.account import Account
 from zchat.client.commands.answers import Answers
 from zchat.client.commands.lines import too_large
 from zchat.client.commands.posts import Posts
-from zchat.client.messages import Act, MemberJoined
+from zchat.client.messages import Act, MemberJoined, MemberLeft
 from zchat.common import limits, links, names
 from zchat.common.errors import ConfigurationError, Unreachable, ZchatError
 from zchat.common.text import one_line
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from zchat.common.wire import Person
 
 _HOME = "general"
+_CHOOSE = "/join ROOM, /msg NICK, or a number of LIST"
+
+
+class Nowhere(ZchatError):
+    """Text was typed while one writes nowhere; it was sent to nobody."""
+
+    exit_code = 5  # as if a room had refused it
+
+    def __init__(self) -> None:
+        super().__init__(f"not sent: you write nowhere. Choose where to write: {_CHOOSE}")
 
 
 class NotDone(ZchatError):
@@ -35,7 +45,7 @@ class Chat:
         self.client = client
         self.account = Account(client)
         self.room = f"#{_HOME if not client.joined or _HOME in client.joined else min(client.joined)}"
-        self.to = self.room  # to whom plain text goes, `#room` or `@nick`; `room` is the last room of them
+        self.to = self.room  # to whom plain text goes, `#room` or `@nick`; empty: nowhere
         self.question: typed.Question | None = None  # while the user is asked whom to speak to
         self._has_typed = False
         self._just_joined: set[str] = set()  # without #; the client hears of it later than of the answer
@@ -80,9 +90,12 @@ class Chat:
             chosen = typed.choose(text, self.question)
             self.question = None
             return await self._obey(chosen)
+        except Nowhere as error:
+            self.fail(error)
+            self._front.keep(text)
         except ZchatError as error:
             self.fail(error)
-            return True
+        return True
 
     def fail(self, error: ZchatError) -> None:
         """Something that was typed was not done."""
@@ -97,11 +110,11 @@ class Chat:
             case asked.Nothing():
                 pass
             case asked.Say(text=text):
-                await self._send(self.to, text)
+                await self._send(self._place(), text)
             case asked.Tell(to=to, text=text):
                 await self._send(to, text)
-            case asked.Turn(to=to):
-                await self._turn_to(to)
+            case asked.Turn() | asked.Join() | asked.CreatePrivate():
+                await self._go(wanted)
             case asked.Help():
                 await self._front.text(typed.help_text())
             case asked.Quit():
@@ -113,14 +126,10 @@ class Chat:
 
     async def _ask(
         self,
-        wanted: asked.Join | asked.CreatePrivate | asked.Leave | asked.Question | asked.Act,
+        wanted: asked.Leave | asked.Question | asked.Act,
     ) -> None:
         """What the broker has to answer."""
         match wanted:
-            case asked.Join(room=room):
-                await self.join(room)
-            case asked.CreatePrivate(base=base):
-                await self._create_private(base)
             case asked.Leave(room=room):
                 await self._leave(room or self._current_room())
             case asked.ShowPeople(choose=choose):
@@ -134,7 +143,7 @@ class Chat:
             case asked.Topic(text=text):
                 await self.client.set_topic(self._current_room(), text or "")
             case asked.History(count=count):
-                await self._answers.history(self.to, count)
+                await self._answers.history(self._place(), count)
             case asked.Whois(nick=nick):
                 await self._answers.whois(nick)
             case _:
@@ -143,7 +152,8 @@ class Chat:
     async def _act(self, act: asked.Act) -> None:
         if isinstance(act, asked.Redact) and act.pos is None and act.nick is None:
             await self.posts.settle(None)  # the last one may be on its way
-        pos = await acting.do(self.client, act, self.to, self._current_room)
+        to = self._place() if isinstance(act, asked.Redact) else self.to
+        pos = await acting.do(self.client, act, to, self._current_room)
         if isinstance(act, asked.SetAway | asked.SetIgnored):
             await self.account.ask()
         said = acting.remark(act, pos)
@@ -167,6 +177,7 @@ class Chat:
         self._turn(room)
 
     async def _create_private(self, base: str) -> None:
+        self._check_connected()
         name = await self.client.create_private(base)
         self._entered(name)
         self._turn(f"#{name}")
@@ -183,11 +194,14 @@ class Chat:
         self._front.remark(f"you left {room}")
         self._turn_away(room)
 
-    async def heard(self, update: Act | MemberJoined) -> None:
-        """Somebody was put out of a room, or has joined one."""
+    async def heard(self, update: Act | MemberJoined | MemberLeft) -> None:
+        """Somebody was put out of a room, or has joined or left one."""
         if isinstance(update, MemberJoined):
             if update.nick == self.nick:
                 self._put_out.discard(update.room)
+        elif isinstance(update, MemberLeft):
+            if update.nick == self.nick and update.room in self.rooms:  # in another terminal
+                await self._check_put_out(update.room)
         elif update.act in ("kicked", "banned") and update.room and update.subject == self.nick:
             await self._check_put_out(update.room)
 
@@ -205,18 +219,40 @@ class Chat:
             return False
 
     def _turn_away(self, room: str) -> None:
-        """One is in the room no longer: speak somewhere else, if it was there."""
-        if room not in (self.to, self.room):
-            return
-        others = sorted(self.rooms - {room[1:]})
-        self.room = "#" + (_HOME if _HOME in others or not others else others[0])
-        if not others:
-            self._front.remark("you are in no room now; /join ROOM joins one")
-            self.to = self.room if room == self.to else self.to
-        elif room == self.to:
-            self._turn(self.room)
+        """One is in the room no longer. What was meant for it is for nobody else: the user chooses."""
+        if room == self.room:
+            others = sorted(self.rooms - {room[1:]})
+            self.room = "#" + (_HOME if _HOME in others or not others else others[0])
+        if room == self.to:
+            self._turn_nowhere()
+
+    def _turn_nowhere(self) -> None:
+        self.question = None
+        if self.to:
+            self.to = ""
+            self._front.remark(f"you write nowhere now, until you choose: {_CHOOSE}")
 
     # ---- to whom one speaks ----
+
+    async def _go(self, wanted: asked.Turn | asked.Join | asked.CreatePrivate) -> None:
+        """Speak somewhere else. A program does not see that it failed, and writes on: to nobody, then."""
+        try:
+            match wanted:
+                case asked.Turn(to=to):
+                    await self._turn_to(to)
+                case asked.Join(room=room):
+                    await self.join(room)
+                case asked.CreatePrivate(base=base):
+                    await self._create_private(base)
+        except ZchatError:
+            if self._front.is_program:
+                self._turn_nowhere()
+            raise
+
+    def _place(self) -> str:
+        if not self.to:
+            raise Nowhere
+        return self.to
 
     async def _turn_to(self, to: str) -> None:
         """A nick is shown as it is registered, and must be; while the broker is away it is taken as typed."""
@@ -237,7 +273,7 @@ class Chat:
             self._front.remark(f"you write to {to} now{back}")
 
     def _current_room(self) -> str:
-        if not self.to.startswith("#"):
+        if not self._place().startswith("#"):
             raise ConfigurationError(f"you write to {self.to}, which is no room; /join ROOM turns to one")
         return self.to
 

@@ -16,6 +16,10 @@ class Front(Protocol):
     def may_ask(self) -> bool:
         """Somebody can be asked a question now: there is a person, and nothing is half typed."""
 
+    @property
+    def is_program(self) -> bool:
+        """Nobody reads what is said before the next line is written."""
+
     async def show(self, update: "Message | Notice") -> None:
         """What came."""
 
@@ -30,6 +34,9 @@ class Front(Protocol):
 
     def caught_up(self) -> None:
         """All that was missed is shown. Comes once in each session with the broker."""
+
+    def keep(self, text: str) -> None:
+        """What was typed was sent nowhere: it stands where it was typed, if that can be done."""
 
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         """Something was typed for others, and waits for being stored."""

@@ -13,6 +13,7 @@ from zchat.client.messages import (
     Came,
     CaughtUp,
     MemberJoined,
+    MemberLeft,
     Message,
     Redaction,
     Status,
@@ -33,7 +34,7 @@ class Hearing(Protocol):
     def nick(self) -> str:
         """The reader's own."""
 
-    async def heard(self, update: Act | MemberJoined) -> None:
+    async def heard(self, update: Act | MemberJoined | MemberLeft) -> None:
         """What may change where the reader is; it was shown."""
 
 
@@ -86,6 +87,8 @@ class Incoming:
                 self._front.remove(pos)
                 if not holding:
                     await self._show(update)
+            case MemberLeft() if holding:
+                await self._chat.heard(update)
             case _:
                 if not holding:  # of what was missed the messages are enough, and what concerns oneself
                     await self._show(update)
@@ -101,7 +104,7 @@ class Incoming:
 
     async def _show(self, update: Message | Notice) -> None:
         await self._front.show(update)
-        if isinstance(update, Act | MemberJoined):
+        if isinstance(update, Act | MemberJoined | MemberLeft):
             await self._chat.heard(update)
 
     async def _release(self, is_end: bool = False) -> None:

@@ -88,6 +88,11 @@ class Plain:
         """Somebody sits there and reads it."""
         return self._is_person and not self._as_json
 
+    @property
+    def is_program(self) -> bool:
+        """A program types it."""
+        return not self._is_person
+
     async def show(self, update: Message | Notice) -> None:
         """What came, but not what stands there already because it was typed. Others may write the same."""
         if not isinstance(update, Message):
@@ -117,6 +122,9 @@ class Plain:
     def caught_up(self) -> None:
         """Now a person can be asked."""
         self._caught_up.set()
+
+    def keep(self, text: str) -> None:
+        """What was typed stands on the terminal above, and can be typed again."""
 
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         """A terminal has echoed it."""

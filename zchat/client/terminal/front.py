@@ -114,6 +114,11 @@ class Terminal:
         """Nothing is half typed."""
         return not self._line.buffer.text and self._typed.empty()
 
+    @property
+    def is_program(self) -> bool:
+        """A person sits here."""
+        return False
+
     async def show(self, update: Message | Notice) -> None:
         """What came; waits while there is more to print than a person could read."""
         is_news = self._known.is_news(update)
@@ -160,6 +165,11 @@ class Terminal:
         self._caught_up.set()
         self._known.session_began()
 
+    def keep(self, text: str) -> None:
+        """It stands in the line again, unless something else does already; then Up brings it back."""
+        if not self._line.buffer.text:
+            self._line.buffer.insert_text(text)
+
     def posted(self, to: str, text: str, sent: "asyncio.Future[Sent]") -> None:
         """It stands above the line until it is stored."""
         self._echoes.add(to, text, sent)
@@ -171,6 +181,8 @@ class Terminal:
         """To whom one speaks."""
         if self._chat.question is not None:
             return [("class:prompt.choice", "choose> ")]
+        if not self._chat.to:
+            return [("class:away", "(nowhere)> ")]
         style = "room" if self._chat.to.startswith("#") else "private"
         return [(f"class:prompt.{style}", f"{one_line(self._chat.to)}> ")]
 
