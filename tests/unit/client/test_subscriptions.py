@@ -29,6 +29,8 @@ from zchat.common.codes import Refusal
 
 OVER_ROUTER = Status("over_router", "the broker's second port is out of reach; rooms come over the first")
 
+ANSWERS = Status("over_router", "the broker's second port answers; rooms come over it again")
+
 
 def follow(token: int, *rooms: str, over_router: bool = False, session: int = 1) -> Transmit:
     return Transmit(wire.Follow(session, token, [*rooms], over_router))
@@ -144,12 +146,39 @@ def test_rooms_come_over_the_request_socket_while_the_nonce_is_not_answered(play
     assert isinstance(play.wanted[0], Deliver)
     play.forget()
     play.happen(HeadsPublished("nonce-1", wire.Heads(1, 0, 6, [], "")))
-    play.expect(follow(2))
+    play.expect(follow(2), *told(ANSWERS))
     play.answer(followed(2))
     play.expect(*round_of(2, "nonce-1"))
     play.wait(3_000)
     assert follow(4, over_router=True) in play.wanted or follow(3, over_router=True) in play.wanted
     assert told(OVER_ROUTER)[0] not in play.wanted  # once is enough
+
+
+def test_a_subscriber_that_finds_the_broker_again_late_is_not_out_of_reach(play: Play) -> None:
+    play.greet()
+    play.happen(HeadsPublished("nonce1", wire.Heads(1, 0, 5, [], "")))
+    play.happen(Disconnected())
+    play.wait(100)
+    play.happen(HandshakeSucceeded())
+    play.answer(welcome(2, (), floor=5, as_of=5))
+    play.forget()
+    play.wait(3_000)  # the rooms come over the request socket already
+    assert any(isinstance(one, Transmit) and isinstance(one.request, wire.Follow) for one in play.wanted)
+    assert told(OVER_ROUTER)[0] not in play.wanted
+    play.happen(HeadsPublished("nonce2", wire.Heads(2, 0, 5, [], "")))
+    play.wait(7_999)
+    assert told(OVER_ROUTER)[0] not in play.wanted
+
+
+def test_a_second_port_that_answers_again_is_told(play: Play) -> None:
+    play.happen(Started(), HandshakeSucceeded())
+    play.answer(welcome())
+    play.wait(3_000)
+    assert told(OVER_ROUTER)[0] in play.wanted
+    play.answer(followed(1))
+    play.forget()
+    play.happen(HeadsPublished("nonce-1", wire.Heads(1, 0, 5, [], "")))
+    assert told(ANSWERS)[0] in play.wanted
 
 
 def test_a_session_after_that_begins_over_the_request_socket(play: Play) -> None:

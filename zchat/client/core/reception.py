@@ -48,7 +48,7 @@ class Reception:
         self._subscriptions = Subscriptions(tokens)
         self._tickets: list[int] = []  # of those who wait for Follow
         self._accepted_rooms: list[str] = []
-        self._told_over_router = False
+        self._told_out_of_reach = False
         self._limited: Limited | None = None  # why the last page, or Follow, is waited for
 
     @property
@@ -92,7 +92,7 @@ class Reception:
         effects += self._subscriptions.welcomed(welcome, self.reading.rooms, now_ms)
         if self._tickets and self._subscriptions.is_settled:
             effects += self._subscriptions.follow(now_ms)
-        return effects + self._told_if_over_router()
+        return effects + self._told_of_second_port()
 
     def suspended(self) -> None:
         """The session is over."""
@@ -114,7 +114,7 @@ class Reception:
         if self._session.number is None:
             return effects
         self.fetches.elapsed(now_ms)
-        return effects + self._told_if_over_router() + self._ping_if_due(now_ms)
+        return effects + self._told_of_second_port() + self._ping_if_due(now_ms)
 
     def advance(self, now_ms: int) -> list[Effect]:
         """What follows after every event: a new round for other rooms, and the pages that are wanted."""
@@ -171,7 +171,7 @@ class Reception:
         """Heads came on a nonce."""
         if self._quiet or not self._subscriptions.is_present(event.nonce):
             return []
-        effects = self._subscriptions.confirmed(event.nonce, now_ms)
+        effects = self._subscriptions.confirmed(event.nonce, now_ms) + self._told_of_second_port()
         listing = Listing(False, self._subscriptions.is_settled)
         self.reading.listed(listing, event.heads.heads, event.heads.as_of)
         if event.heads.next:
@@ -290,11 +290,16 @@ class Reception:
         self._subscriptions.followed = [*rooms]
         self.reading.requested |= _conversations(rooms)  # what was asked for before may come into force
 
-    def _told_if_over_router(self) -> list[Effect]:
-        if not self._subscriptions.over_router or self._told_over_router:
+    def _told_of_second_port(self) -> list[Effect]:
+        out_of_reach = self._subscriptions.out_of_reach
+        if out_of_reach == self._told_out_of_reach:
             return []
-        self._told_over_router = True
-        text = "the broker's second port is out of reach; rooms come over the first"
+        self._told_out_of_reach = out_of_reach
+        text = (
+            "the broker's second port is out of reach; rooms come over the first"
+            if out_of_reach
+            else "the broker's second port answers; rooms come over it again"
+        )
         status = Status("over_router", text)
         return [Announce(status), *self.tell([status])]
 

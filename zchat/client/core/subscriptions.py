@@ -16,6 +16,9 @@ from zchat.common import limits, wire
 CONFIRM_MS: Final = 3_000  # for the heads on the nonce to come; then rooms come over the request socket
 ANSWER_MS: Final = 2_000  # then Follow is asked again, doubled each time
 ANSWER_MS_MAX: Final = 15_000
+RECONNECT_MS: Final = 8_000  # a subscriber that was confirmed once finds the broker again within that
+    8_000  # a subscriber that was confirmed once needs up to so long to find the broker again
+)
 REOPEN_MS: Final = 30_000  # a subscriber that was never confirmed is made anew: libzmq may have given up
 
 
@@ -42,6 +45,9 @@ class Subscriptions:
         self._touch_due_ms: int | None = None
         self.followed: list[str] = []  # the names that are asked for
         self.over_router = False
+        self.out_of_reach = False  # the way around has lasted longer than finding the broker again takes
+        self._was_confirmed = False
+        self._despair_due_ms: int | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -54,7 +60,7 @@ class Subscriptions:
     def deadline_ms(self) -> int | None:
         """When the next round, repetition or touch is due."""
         repeat_ms = self._reopen_due_ms if self._follow is None else self._follow_due_ms
-        times = [self._confirm_due_ms, self._touch_due_ms, repeat_ms]
+        times = [self._confirm_due_ms, self._touch_due_ms, repeat_ms, self._despair_due_ms]
         return min((time for time in times if time is not None), default=None)
 
     def welcomed(self, welcome: wire.Welcome, rooms: Iterable[str], now_ms: int) -> list[Effect]:
@@ -64,7 +70,7 @@ class Subscriptions:
         self._wanted = _topics(rooms)
         effects: list[Effect] = []
         if welcome.port == 0:
-            self.over_router = True
+            self.over_router = self.out_of_reach = True
         elif welcome.port != self._port:
             effects += self._open(welcome.port, now_ms)
         if self.followed or self.over_router:
@@ -81,6 +87,7 @@ class Subscriptions:
         self._follow = None
         self._confirm_due_ms = None
         self._reopen_due_ms = None
+        self._despair_due_ms = None
 
     def close(self) -> None:
         """There will be no more rounds."""
@@ -121,7 +128,9 @@ class Subscriptions:
         """Heads came on a nonce. On the present one: everything is in force."""
         if not self.is_present(nonce):
             return []
-        self._confirm_due_ms = self._reopen_due_ms = None
+        self._confirm_due_ms = self._reopen_due_ms = self._despair_due_ms = None
+        self._was_confirmed = True
+        self.out_of_reach = False
         if self.over_router and self._follow is None:
             self.over_router = False
             return self.follow(now_ms)
@@ -137,9 +146,14 @@ class Subscriptions:
             return effects
         if self._confirm_due_ms is not None and now_ms >= self._confirm_due_ms:
             self._confirm_due_ms = None
+            if not self.out_of_reach and self._despair_due_ms is None:
+                self._despair_due_ms = now_ms + (RECONNECT_MS if self._was_confirmed else 0)
             if not self.over_router and self._follow is None:
                 self.over_router = True
                 effects += self.follow(now_ms)
+        if self._despair_due_ms is not None and now_ms >= self._despair_due_ms:
+            self._despair_due_ms = None
+            self.out_of_reach = True
         if self._reopen_due_ms is not None and now_ms >= self._reopen_due_ms and self._follow is None:
             effects += self._open(self._port, now_ms)
             effects += self.follow(now_ms)
