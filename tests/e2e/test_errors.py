@@ -225,11 +225,12 @@ def test_an_address_without_a_key(lasting: Zchat) -> None:
         ("help", r"the nick 'help' is a reserved word"),
         ("x" * 33, r"the nick has more than 32 characters"),
         ("a\u202eb", r"the nick 'a\\u202eb' has a character that no name may have .*"),
-        ("", r"which nick\? No nick was used with this broker yet: --nick NAME or ZCHAT_NICK"),
+        (None, r"which nick\? No nick was used with this broker yet: --nick NAME or ZCHAT_NICK"),
     ],
 )
-def test_nicks(lasting: Zchat, nick: str, said: str) -> None:
-    check(lasting.quick(["send", "--nick", nick, "general", "hi"], nick=None), 2, rf"(--nick: )?{said}")
+def test_nicks(lasting: Zchat, nick: str | None, said: str) -> None:
+    named = [] if nick is None else ["--nick", nick]
+    check(lasting.quick(["send", *named, "general", "hi"], nick=None), 2, rf"(--nick: )?{said}")
 
 
 @pytest.mark.parametrize(
