@@ -81,8 +81,8 @@ def test_a_subscription_over_the_frame_limit_ends_the_connection(ann: Client) ->
     ann.send("#general", 0, "the other one goes on")
 
 
-def test_ten_thousand_subscriptions_are_allowed(ann: Client) -> None:
-    ann.subscribe(*(b"#%d\0" % number for number in range(9_999)))
+def test_so_many_subscriptions_are_allowed(ann: Client) -> None:
+    ann.subscribe(*(b"#%d\0" % number for number in range(4_095)))
     ann.confirm()
 
 

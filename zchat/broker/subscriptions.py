@@ -47,14 +47,14 @@ class Subscriptions:
             key, descriptor = str(frame.get("User-Id")), int(frame.get(zmq.SRCFD))
         except zmq.ZMQError:  # the unsubscription of a connection that is gone
             return
+        if self._connections.is_shut_out(key, now_ms) and not is_foreign:
+            return
         # What ended or began before this frame. Always: the descriptor may be that of a newer connection of
         # the same key, which a record of the one before it would hide.
         self._guard.note_changes(now_ms)
         if is_foreign:
             self._connections.subscribed(descriptor, key)  # so that it is known whose it is
             self._guard.cut(key, "what is no subscription", now_ms)
-        elif self._connections.is_shut_out(key, now_ms):
-            return
         elif self._is_skewed:
             shut(descriptor)
         elif data[:1] == b"\1":
