@@ -17,8 +17,6 @@ CONFIRM_MS: Final = 3_000  # for the heads on the nonce to come; then rooms come
 ANSWER_MS: Final = 2_000  # then Follow is asked again, doubled each time
 ANSWER_MS_MAX: Final = 15_000
 RECONNECT_MS: Final = 8_000  # a subscriber that was confirmed once finds the broker again within that
-    8_000  # a subscriber that was confirmed once needs up to so long to find the broker again
-)
 REOPEN_MS: Final = 30_000  # a subscriber that was never confirmed is made anew: libzmq may have given up
 
 
