@@ -200,12 +200,12 @@ def test_events(run: Zchat) -> None:
     events = [json.loads(objects.out.until('"role"')), json.loads(objects.out.until('"role"'))]
     assert sorted((one["to"], one["text"]) for one in events) == [
         ("#dev", "bob voice"),
-        ("@bob", "bob voice"),
+        ("@bob", "#dev: bob voice"),
     ]
     kicked = json.loads(objects.out.until(lambda line: '"kicked"' in line and '"@bob"' in line))
     assert list(kicked) == ["pos", "prev", "time", "from", "to", "kind", "id", "text"]
     assert (kicked["from"], kicked["to"], kicked["kind"], kicked["id"], kicked["text"]) == (
-        "ann", "@bob", "kicked", None, "bob: spam"
+        "ann", "@bob", "kicked", None, "#dev: bob: spam"
     )  # fmt: skip
     assert text.out.seen.count("* ann gave you a voice in #dev") == 1  # it stands in two conversations
 
@@ -240,6 +240,10 @@ def test_whoever_is_put_out_is_told_why_nothing_more_comes(run: Zchat) -> None:
     send(run, "dev", "with bob")
     tail.out.until("with bob")
     assert [line[6:] for line in tail.out.seen] == ["#dev <ann> ready", "#dev <ann> with bob"]
+    assert run(["room", "ban", "--reason", "again", "dev", "bob"]).returncode == 0
+    tail.err.until("zchat: you were banned from #dev by ann: again")
+    tail.err.until("nothing more comes: ")
+    assert tail.process.wait(DEADLINE_S) == 5
 
 
 def test_an_invitation(run: Zchat) -> None:

@@ -100,7 +100,7 @@ def test_who_may_write(sit: Sit) -> None:
     bob.until("* ann ended your mute in #dev")
     ann.type("/mode announce", ENTER)
     for screen in (ann, bob):
-        screen.until("* ann opened #dev for writing to who has a role in it")
+        screen.until("* in #dev only those with a voice write now (ann)")
     bob.type("anybody?", ENTER)
     bob.until("-- not sent to #dev: ")
     bob.type("/rooms", ENTER)
@@ -111,8 +111,8 @@ def test_who_may_write(sit: Sit) -> None:
     bob.type("there you are", ENTER)
     ann.until("#dev <bob> there you are")
     ann.type("/mode open", ENTER, "/role bob none", ENTER)
-    bob.until("* ann opened #dev for writing to everybody")
-    bob.until("* ann took your role in #dev")
+    bob.until("* in #dev everybody writes now (ann)")
+    bob.until("* you have no role in #dev any more (ann)")
     assert "but I" not in seen(ann) and "anybody?" not in seen(ann)
 
 

@@ -34,6 +34,8 @@ def notice_json(notice: Notice) -> str:
             kind, text = "topic", notice.topic
         case Act(actor=nick):
             kind, text = notice.act, _with_reason(_facts(notice), notice.reason) or None
+            if notice.room and notice.conversation.startswith("@"):  # nothing else says which room it was
+                text = f"#{notice.room}: {text or ''}".rstrip()
         case Redaction(nick=nick):
             kind, text = "removed", _with_reason(str(notice.of), notice.reason)
         case Registration(nick=nick):
@@ -155,8 +157,8 @@ def _act(act: Act, nick: str, join: str) -> str:
         case "role":
             return _role(act, actor, whom, place)
         case "mode":
-            to_whom = "to who has a role in it" if act.details == "announce" else "to everybody"
-            return f"{actor} opened {room} for writing {to_whom}"
+            writes = "only those with a voice write" if act.details == "announce" else "everybody writes"
+            return f"in {room} {writes} now ({actor})"
         case _:  # newer than this client, or only of the log
             words = (
                 act.act.replace("_", " "),
@@ -170,7 +172,7 @@ def _act(act: Act, nick: str, join: str) -> str:
 def _role(act: Act, actor: str, whom: str, place: str) -> str:
     match act.details:
         case "none" if act.room:
-            return f"{actor} took {_whose('role', whom)} in {place}"
+            return f"{whom} {'have' if whom == 'you' else 'has'} no role in {place} any more ({actor})"
         case "none":
             return f"{actor} took the administration of {place} from {whom}"
         case "voice":
@@ -186,4 +188,4 @@ def _whose(what: str, whom: str) -> str:
 
 def _who(actor: str) -> str:
     """Who acted: the account that runs the broker, and the broker itself, have no nick."""
-    return "the broker" if actor == ACCOUNT else one_line(actor)
+    return "the account that runs the broker" if actor == ACCOUNT else one_line(actor)

@@ -20,8 +20,8 @@ from zchat.client.commands.running import first_of, run
 from zchat.client.commands.times import SINCE
 from zchat.client.cursorfile import CursorFile, cursor_of
 from zchat.client.identity import Identity
-from zchat.client.messages import Act, Came, CaughtUp, Entry, Message, Status, Update, Went
-from zchat.common.errors import No, WaitedLongEnough, ZchatError
+from zchat.client.messages import Act, Came, CaughtUp, Entry, MemberLeft, Message, Status, Update, Went
+from zchat.common.errors import No, Refused, WaitedLongEnough, ZchatError
 from zchat.common.text import say
 
 if TYPE_CHECKING:
@@ -151,6 +151,12 @@ async def _position_before(who: Identity, timeout: float | None, to: list[str], 
         return await past.position_before(client, addresses, time_ms)
 
 
+class _NothingLeft(ZchatError):
+    """Of nothing that was named will there be more."""
+
+    exit_code = 5
+
+
 class _Tail:
     def __init__(self, wanted: _Wanted, cursor: CursorFile | None) -> None:
         self._wanted, self._cursor = wanted, cursor
@@ -158,6 +164,7 @@ class _Tail:
         self._left = wanted.count  # lines still to be printed
         self._printed: dict[str, int] = {}  # conversation: the last position
         self._told = Told()
+        self._over: set[str] = set()  # rooms of which there will be no more
         self._account: Account
 
     async def run(self, who: Identity, timeout: float | None) -> None:
@@ -193,6 +200,8 @@ class _Tail:
                     break
                 await self._heed(update, client.nick)
                 client.handled()
+                if isinstance(update, Act | MemberLeft):
+                    await self._check_over(update, client)
                 if self._left == 0:
                     break
 
@@ -234,10 +243,32 @@ class _Tail:
 
     def _warn_of(self, act: Act, nick: str) -> None:
         """Whoever is put out of a room gets nothing more of it, and should know why."""
-        if act.act not in ("kicked", "banned") or act.subject != nick or self._wanted.events:
+        if act.act not in ("kicked", "banned") or act.subject != nick:
             return
+        if self._wanted.events and self._wanted.chosen.holds(act.conversation, nick):
+            return  # it is printed
         if self._wanted.chosen.holds(f"#{act.room}", nick) and self._told.is_new(act):
             say(notice_text(act, nick, _JOIN).removeprefix("* ").rstrip("\n"))
+
+    async def _check_over(self, update: Act | MemberLeft, client: "AsyncClient") -> None:
+        """Raise _NothingLeft when the reader may read no room of those that were named any more. A kick out
+        of a public room ends by joining again; and a ban may be one of long ago, so the broker is asked."""
+        who = update.subject if isinstance(update, Act) else update.nick
+        is_over = isinstance(update, Act) and update.act == "banned"
+        is_out = isinstance(update, MemberLeft) or update.act == "kicked"
+        room = f"#{update.room}"
+        if who != client.nick or not (is_over or (is_out and "+" in room)):
+            return
+        if room not in self._wanted.chosen.addresses:
+            return
+        try:
+            await client.history(room, limit=1)
+        except Refused as error:
+            self._over.add(room)
+            if self._over.issuperset(self._wanted.chosen.addresses):
+                raise _NothingLeft(f"nothing more comes: {error}") from None
+        else:
+            self._over.discard(room)
 
     def _begin_anew(self) -> None:
         """The broker's log was replaced by an older one: positions are given a second time."""
