@@ -356,14 +356,16 @@ def test_what_concerns_nobody_else_is_said() -> None:
             "/ignore",
             "/unignore Bob",
             "/ignore",
+            "/ignore ANN",
         ):
             await chat.enter(line)
         assert front.remarks == [
             "you are away: at lunch",
-            "you are away: away",
+            "you are away",
             "you are back",
             "what Bob writes is shown no more; /unignore Bob ends that",
             "what Bob writes is shown again",
+            "you cannot ignore yourself",
         ]
         assert front.texts == ["* You ignore Bob.\n", "* You ignore nobody.\n"]
         assert chat.account.ignored == frozenset()

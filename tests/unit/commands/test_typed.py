@@ -136,7 +136,6 @@ def test_what_is_meant(line: str, meant: Asked) -> None:
         ("/history 1001", "/history [N]"),
         ("/history " + "9" * 5000, "/history [N]"),
         ("/history ²", "/history [N]"),
-        ("/whois", "/whois NICK"),
         ("/private", "/private NAME"),
         ("/unignore", "/unignore NICK"),
         ("/ignore a b", "nobody can be called"),

@@ -10,6 +10,7 @@ from zchat.common.errors import ConfigurationError
 if TYPE_CHECKING:
     from zchat.client.aio import AsyncClient
 
+AWAY: Final = "away"  # the reason, when none is given
 _LOOKED_AT: Final = 500  # messages, for the last one of somebody
 
 
@@ -20,6 +21,8 @@ async def do(client: "AsyncClient", act: ask.Act, to: str, room: Callable[[], st
         case ask.SetAway(text=text):
             return await client.set_away(text)
         case ask.SetIgnored(nick=nick, ignored=ignored):
+            if ignored and _folded(nick) == _folded(client.nick):
+                raise ConfigurationError("you cannot ignore yourself")
             return await client.set_ignored(nick, ignored)
         case ask.Redact(pos=pos, nick=nick, reason=reason):
             return await client.redact(to, await _last(client, to, nick) if pos is None else pos, reason)
@@ -48,7 +51,10 @@ def remark(act: ask.Act, pos: int) -> str | None:
     else."""
     match act:
         case ask.SetAway(text=text):
-            return f"you are away: {text}" if text else "you are back"
+            reason = f": {text}" if text != AWAY else ""
+            return f"you are away{reason}" if text else "you are back"
+        case ask.SetIgnored(nick=nick, ignored=False) if not pos:
+            return f"you do not ignore {nick}"
         case ask.SetIgnored(nick=nick, ignored=True):
             return f"what {nick} writes is shown no more; /unignore {nick} ends that"
         case ask.SetIgnored(nick=nick):

@@ -36,7 +36,7 @@ class Answers:
         for message in await self._client.history(to, limit=count):
             await self._front.show(message)
 
-    async def whois(self, nick: str) -> None:
+    async def whois(self, nick: str | None) -> None:
         """All that is known about somebody."""
         await self._front.text(people.profile_text(await self._client.whois(nick), self._client.nick))
 

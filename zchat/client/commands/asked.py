@@ -67,9 +67,9 @@ class History(Struct, frozen=True):
 
 
 class Whois(Struct, frozen=True):
-    """What is known about somebody."""
+    """What is known about somebody; None: about oneself."""
 
-    nick: str
+    nick: str | None
 
 
 class Help(Struct, frozen=True):

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import click
 
+from zchat.client.commands.acting import AWAY as AWAY
 from zchat.client.commands.addresses import address
 from zchat.client.commands.asked import (
     Asked,
@@ -39,7 +40,6 @@ from zchat.client.commands.times import lasting_s
 from zchat.common.errors import ConfigurationError
 
 HISTORY: Final = 20  # messages, when no number is given
-AWAY: Final = "away"  # the reason, when none is given
 _HISTORY_MAX: Final = 1000
 _LONG: Final = re.compile(
     r"[0-9]+[A-Za-z]+"
@@ -116,9 +116,7 @@ def _history(rest: str) -> Asked:
 
 
 def _whois(rest: str) -> Asked:
-    if not rest:
-        raise _usage("whois")
-    return Whois(_nick(rest))
+    return Whois(_nick(rest) if rest else None)
 
 
 def _alone(asked: Asked) -> Callable[[str], Asked]:
@@ -229,7 +227,7 @@ COMMANDS: Final = {
     "rooms": Command("", "the public rooms and yours, which have a star", _alone(ShowRooms())),
     "topic": Command("[TEXT]", "shows or sets the topic of the current room", _topic),
     "history": Command("[N]", f"the last N messages here, {HISTORY} without N", _history),
-    "whois": Command("NICK", "all that is known about NICK", _whois),
+    "whois": Command("[NICK]", "all that is known about NICK, alone about you", _whois),
     "away": Command("[TEXT]", "says that you are away, and why", _away),
     "back": Command("", "says that you are back", _alone(SetAway(""))),
     "ignore": Command("[NICK]", "shows NICK no more; alone: whom you ignore", _ignore),
