@@ -52,7 +52,11 @@ class Witness:
             stdout=subprocess.PIPE,
             bufsize=0,
         )
-        self.latency()  # it has begun
+        try:
+            self.latency()  # it has begun
+        except BaseException:
+            self.close()
+            raise
 
     def latency(self) -> Latency:
         """Of all rounds since this was asked before; at least one. Raises Broken when nothing comes back."""
@@ -79,17 +83,21 @@ class Witness:
             delivered[-1],
         )
 
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin and self._process.stdout
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+        self._process.stdin.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._process.stdin and self._process.stdout
-        self._process.kill()
-        self._process.wait()
-        self._process.stdout.close()
-        self._process.stdin.close()
+        self.close()
 
 
 def _part(ordered: list[float], part: float) -> float:
