@@ -40,6 +40,7 @@ class Installation:
         self.follow_starts: dict[str, int] = {}  # of the rooms that the user follows now
         self._saved_follow_starts: dict[str, int] = {}
         self.ever_followed: set[str] = set()
+        self._allowed: dict[str, int] = {}  # as of which position the broker let a room be followed
 
     @property
     def is_new(self) -> bool:
@@ -71,10 +72,17 @@ class Installation:
             if nick == self.nick:
                 self.room_starts.setdefault(room, self._model.head(room))
 
-    def follows(self, rooms: list[str]) -> None:
-        """The broker said yes: exactly these rooms are followed, the new ones from now on."""
-        kept = self.follow_starts
-        self.follow_starts = {room: kept.get(room, self._model.head(room)) for room in rooms}
+    def follows(self, rooms: list[str], as_of: int) -> None:
+        """The broker said yes, as of a position: exactly these rooms are followed, the new ones from now on.
+        0: as before."""
+        if as_of:
+            self._allowed.update(dict.fromkeys(rooms, as_of))
+        kept, self.follow_starts = self.follow_starts, {}
+        for room in rooms:
+            start = kept.get(room, -1)
+            out = self._model.expulsions.get((room, self.nick), 0)
+            is_anew = start < 0 or start <= out <= as_of  # in the second case it was not read for a while
+            self.follow_starts[room] = self._model.head(room) if is_anew else start
         self.ever_followed.update(rooms)
 
     def missing(self, up_to: int | None = None, delivered: Mapping[str, Set[int]] = _NOTHING) -> str:
@@ -95,7 +103,8 @@ class Installation:
         wanted: list[tuple[str, int]] = [
             (room, start)
             for room, start in self.follow_starts.items()
-            if expulsions.get((room, self.nick), 0) <= start and self._model.decided.reads(self.nick, room)
+            if expulsions.get((room, self.nick), 0) <= self._allowed.get(room, start)
+            and self._model.decided.reads(self.nick, room)
         ]
         for conversation in self._model.by_conversation:
             if conversation[0] == "@" and self.nick in conversation[1:].split(","):

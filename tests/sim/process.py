@@ -306,7 +306,7 @@ class Process:
             if act is None:
                 self._around.model.refused(self._answered(ticket), refusal)
             elif isinstance(act, list):  # what was accepted before stays
-                self.installation.follows(self._accepted)
+                self.installation.follows(self._accepted, 0)
                 self.reader.followed()
 
     def _resolved(self, ticket: int, effect: do.Resolve) -> None:
@@ -316,7 +316,7 @@ class Process:
         if isinstance(effect.answer, wire.Followed):
             rooms = [head.conversation for head in effect.answer.heads]
             self._accepted = rooms
-            self.installation.follows(rooms)
+            self.installation.follows(rooms, effect.answer.as_of)
             self.reader.followed()
         elif isinstance(effect.answer, wire.Page):
             assert isinstance(act, Asked)

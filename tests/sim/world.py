@@ -179,6 +179,8 @@ class World:
         """What is not yet as it must be in the end."""
         if len(self.processes) < len(self.machines):
             return f"only {len(self.processes)} clients are there"
+        if self.broker is None or self.broker.core._context.log.state.access.next_end_ms < wire.FOR_EVER:
+            return "something has yet to end by itself"
         for process in self.processes:
             if process.drafts:
                 return f"{process.nick} waits for {[draft.text for draft in process.drafts.values()]}"
