@@ -211,11 +211,16 @@ def test_for_how_long(dev: Crowd, lifetime_ms: int, until_ms: int) -> None:
 
 
 def test_too_many_sanctions() -> None:
-    crowd = Crowd(ANN, BOB, CAT, ACCOUNT, limits=Limits(sanctions_max=1))
-    crowd.act(ACCOUNT, mute(""))
-    for act in (ban(""), mute("", "cat"), mute("general")):
-        assert crowd.refusal(ACCOUNT, act) is Refusal.LIMIT_REACHED
-    assert crowd.act(ACCOUNT, mute("", reason="another reason")) > 0
+    """Whoever makes rooms and bans everybody there does not keep others from banning them."""
+    crowd = Crowd(ANN, BOB, CAT, ACCOUNT, limits=Limits(sanctions_max=2))
+    crowd.act(ANN, wire.Join(0, 0, "dev"))
+    crowd.act(ANN, mute("dev"))
+    crowd.act(ANN, kick("dev"))
+    for act in (ban("dev"), mute("dev", "cat"), kick("dev", "cat")):
+        assert crowd.refusal(ANN, act) is Refusal.LIMIT_REACHED
+    assert crowd.act(ANN, mute("dev", reason="another reason")) > 0
+    for act in (ban("dev"), mute("", "cat"), kick("general", "cat"), ban("", "ann")):
+        assert crowd.act(ACCOUNT, act) > 0
 
 
 # ---- out of the broker ----

@@ -307,10 +307,17 @@ class Acts:
         is_out = room.private and not self._state.takes_part(room, subject.nick)
         if is_out or (room.name, subject.nick) in self._access.kicked:
             return Settled(0)
+        self._check_sanctions(user)
         pos = self._tell(user, "kicked", room, subject.nick, 0, "", act.reason)
         self._access.set_kicked(room.name, subject.nick, Sanction(0, user, act.reason))
         self._shut_out(room, subject, pos, "kicked", user)
         return Settled(pos)
+
+    def _check_sanctions(self, user: str) -> None:
+        """Whoever owns a room can fill the lists, and does not keep those from acting who administer."""
+        if not self._access.is_administrator(user):
+            count = len(self._access.sanctions) + len(self._access.kicked)
+            self._check_count(count, self._limits.sanctions_max, "kicks, mutes and bans")
 
     def _shut_out(self, room: Room, subject: User, pos: int, why: str, actor: str) -> None:
         self._remove(subject.nick, room, pos, bars=True)
@@ -341,7 +348,7 @@ class Acts:
         sanction = Sanction(until_ms, user, act.reason, mark)
         present = access.sanction(name, subject.nick, act.kind)
         if present is None:
-            self._check_count(len(access.sanctions), self._limits.sanctions_max, "mutes and bans")
+            self._check_sanctions(user)
         elif (present.actor, present.mark) == (user, mark):
             return Settled(0)
         pos = self._tell(

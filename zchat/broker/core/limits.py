@@ -54,7 +54,7 @@ MEANINGS: Final = {
     "invite_only": "1: who registers needs an invite",
     "tokens_per_user_max": "tokens that one user has made",
     "invites_max": "invites that can still be used",
-    "sanctions_max": "mutes and bans, of all rooms and of the broker",
+    "sanctions_max": "kicks, mutes and bans, until one who administers makes more",
     "ignored_max": "people whom one user ignores",
     "queued_bytes_per_session_max": "bytes of Sends of one session that wait to be stored",
     "messages_per_second": "messages of one user, in the long run",
