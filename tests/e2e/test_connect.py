@@ -147,9 +147,11 @@ def test_commands(run: Zchat) -> None:
 
 def test_leaving_a_room(run: Zchat) -> None:
     ann = connected(run, "ann")
-    ann.type("/leave kitchen", "/join kitchen", "/leave", "back in general", "/leave nowhere")
+    ann.type("/leave kitchen", "/join kitchen", "/leave", "only for #kitchen")
     ann.err.until("#kitchen")
     ann.err.until("you write to #kitchen now")
+    ann.err.until("not sent: you write nowhere")
+    ann.type("/msg #general", "back in general", "/leave nowhere")
     ann.err.until("you write to #general now")
     ann.out.until("#general <ann> back in general")
     ann.err.until("nowhere")
@@ -158,6 +160,7 @@ def test_leaving_a_room(run: Zchat) -> None:
     ann.err.until("you write to @ann now")
     ann.err.until("you write to @ann, which is no room")
     ann.err.until("you write to @ann, which is no room")
+    assert "only for" not in run(["history", "general"]).stdout
 
 
 @pytest.fixture(scope="module")
@@ -178,17 +181,12 @@ def settled(tmp_path_factory: pytest.TempPathFactory, bare_environment: dict[str
         ("/ secret", "there is no command /."),
         ("/mgs bob secret", "Did you mean /msg?"),
         ("/part", "Did you mean /leave?"),
-        ("/msg bob", "nobody is registered as bob"),
-        ("/msg", "/msg NICK [TEXT]"),
         ("TELL ann", "TELL NICK TEXT"),
         ("QUIT smoking", "QUIT stands alone"),
         ("/quit secret", "nothing stands behind this command"),
-        ("/whois", "/whois NICK"),
         ("/whois zed", "nobody is registered as @zed"),
-        ("/join", "/join ROOM"),
         ("/msg a,b secret", "nobody can be called '@a,b'"),
         ("/msg nobody1 secret", "not sent to @nobody1: "),
-        ("/join a b", "no room can be called"),
         ("/history x", "/history [N]"),
         ("/history 0", "/history [N]"),
         ("x" * 65537, "larger than 65536 bytes"),
@@ -203,6 +201,27 @@ def test_what_is_wrong_is_said_and_never_sent(settled: Zchat, typed: str, said: 
     ann.type("still here")
     ann.out.until("still here")
     assert ann.ended() in (2, 5)  # a program hears of it
+    ann.out.rest()
+    assert shown(ann) == ["#general <ann> ann says hello", "#general <ann> still here"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("/msg bob", "nobody is registered as bob"),
+        ("/msg", "/msg NICK [TEXT]"),
+        ("/join", "/join ROOM"),
+        ("/join a b", "no room can be called"),
+    ],
+)
+def test_after_a_turn_that_failed_a_program_writes_to_nobody(settled: Zchat, typed: str, said: str) -> None:
+    ann = connected(settled, "ann")
+    ann.type(typed, "secret")
+    ann.err.until(said)
+    ann.err.until("not sent: you write nowhere")
+    ann.type("/msg #general", "still here")
+    ann.out.until("still here")
+    assert ann.ended() in (2, 5)
     ann.out.rest()
     assert shown(ann) == ["#general <ann> ann says hello", "#general <ann> still here"]
 
@@ -256,8 +275,8 @@ def test_what_operators_do_as_objects_and_as_lines(run: Zchat) -> None:
     removed = json.loads(objects.out.until('"removed"'))
     assert (removed["from"], removed["to"], removed["text"]) == ("ann", "#dev", str(pos))
     kicked = json.loads(objects.out.until(lambda line: '"kicked"' in line and '"@bob"' in line))
-    assert (kicked["from"], kicked["text"]) == ("ann", "bob: spam")
-    objects.err.until("you write to #general now")
+    assert (kicked["from"], kicked["text"]) == ("ann", "#dev: bob: spam")
+    objects.err.until("you write nowhere now")
     lines.out.until(f"* message {pos} of #dev was removed by ann")
     lines.out.until("* ann kicked bob out of #dev: spam")
     assert objects.ended() == lines.ended() == 0

@@ -207,7 +207,10 @@ def test_a_room_that_is_left() -> None:
 NOWHERE = "not sent: you write nowhere. Choose where to write: /join ROOM, /msg NICK, or a number of LIST"
 
 
-@pytest.mark.parametrize("line", ["/msg zed", "/join secret", "/msg #kitchen"])
+@pytest.mark.parametrize(
+    "line",
+    ["/msg zed", "/join secret", "/msg #kitchen", "/join a b", "/JOIN", "/private", "/msg a,b", "/msg"],
+)
 def test_a_program_that_got_nowhere_writes_to_nobody(line: str) -> None:
     for is_program in (True, False):
 

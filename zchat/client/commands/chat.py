@@ -95,6 +95,8 @@ class Chat:
             self._front.keep(text)
         except ZchatError as error:
             self.fail(error)
+            if self._front.is_program and typed.is_turn(text):
+                self._turn_nowhere()  # it does not see that, and writes on as if it had been done
         return True
 
     def fail(self, error: ZchatError) -> None:
@@ -113,8 +115,12 @@ class Chat:
                 await self._send(self._place(), text)
             case asked.Tell(to=to, text=text):
                 await self._send(to, text)
-            case asked.Turn() | asked.Join() | asked.CreatePrivate():
-                await self._go(wanted)
+            case asked.Turn(to=to):
+                await self._turn_to(to)
+            case asked.Join(room=room):
+                await self.join(room)
+            case asked.CreatePrivate(base=base):
+                await self._create_private(base)
             case asked.Help():
                 await self._front.text(typed.help_text())
             case asked.Quit():
@@ -233,21 +239,6 @@ class Chat:
             self._front.remark(f"you write nowhere now, until you choose: {_CHOOSE}")
 
     # ---- to whom one speaks ----
-
-    async def _go(self, wanted: asked.Turn | asked.Join | asked.CreatePrivate) -> None:
-        """Speak somewhere else. A program does not see that it failed, and writes on: to nobody, then."""
-        try:
-            match wanted:
-                case asked.Turn(to=to):
-                    await self._turn_to(to)
-                case asked.Join(room=room):
-                    await self.join(room)
-                case asked.CreatePrivate(base=base):
-                    await self._create_private(base)
-        except ZchatError:
-            if self._front.is_program:
-                self._turn_nowhere()
-            raise
 
     def _place(self) -> str:
         if not self.to:

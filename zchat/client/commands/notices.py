@@ -114,7 +114,7 @@ def _sentence(notice: Notice, nick: str, join: str) -> str:
             place = _address(conversation, nick)
             where = f"of {one_line(place)}" if place.startswith("#") else f"with {one_line(place)}"
             return _with_reason(
-                f"message {notice.of} {where} was removed by {_who(notice.nick)}", one_line(reason)
+                f"message {notice.of} {where} was removed {_by(notice.nick)}", one_line(reason)
             )
         case Registration(nick=who, invite=invite):
             return f"{one_line(who)} was registered" + (
@@ -133,18 +133,18 @@ def _act(act: Act, nick: str, join: str) -> str:
     match act.act:
         case "kicked":
             return (
-                f"you were kicked out of {room} by {actor}"
+                f"you were kicked out of {room} {_by(act.actor)}"
                 if is_me
                 else f"{actor} kicked {whom} out of {room}"
             )
         case "banned" if is_me:
-            return f"you were banned from {place} by {actor}{until}"
+            return f"you were banned from {place} {_by(act.actor)}{until}"
         case "banned":
             return f"{actor} banned {whom} from {place}{until}"
         case "unbanned":
             return f"{actor} ended {_whose('ban', whom)} from {place}"
         case "muted" if is_me:
-            return f"you were muted {where} by {actor}{until}"
+            return f"you were muted {where} {_by(act.actor)}{until}"
         case "muted":
             return f"{actor} muted {whom} {where}{until}"
         case "unmuted":
@@ -188,4 +188,9 @@ def _whose(what: str, whom: str) -> str:
 
 def _who(actor: str) -> str:
     """Who acted: the account that runs the broker, and the broker itself, have no nick."""
-    return "the account that runs the broker" if actor == ACCOUNT else one_line(actor)
+    return "the account" if actor == ACCOUNT else one_line(actor)
+
+
+def _by(actor: str) -> str:
+    """The same, told to the one concerned, who may not know whose account that is."""
+    return f"by {_who(actor)}{' that runs the broker' if actor == ACCOUNT else ''}"

@@ -34,6 +34,12 @@ def parse(text: str) -> Asked:
     return Say(text)
 
 
+def is_turn(text: str) -> bool:
+    """Whether a line, be it right or wrong, was to say where the following ones go."""
+    word, rest = first_word(text.rstrip("\r\n"))
+    return word.lower() in ("/join", "/private") or (word.lower() == "/msg" and not first_word(rest)[1])
+
+
 class Question(NamedTuple):
     """Whom to speak to: a nick by its number, or the room. `is_first`: asked on arriving, when q leaves the
     chat; later it only leaves the question."""
