@@ -612,10 +612,9 @@ MUTANTS = (
     ),
     Mutant(
         "what the old key sends behind its change is stored",
-        CORE + "decision.py",
-        "        self._state.check_session(user, submission.key)\n"
-        "        self._state.check_write(user, conversation)\n        if instance",
-        "        self._state.check_write(user, conversation)\n        if instance",
+        CORE + "state.py",
+        "        if guarded or (key and key not in self.users[user].keys):\n",
+        "        if guarded:\n",
         (BROKER_TESTS + "test_access_people.py", BROKER_TESTS + "test_access_invites.py"),
     ),
     Mutant(
@@ -650,7 +649,7 @@ MUTANTS = (
         "a kick forgotten at the start",
         CORE + "access.py",
         "                self.kicked[room, nick] = Sanction(*value)\n"
-        "                self._guarded.add(nick)\n",
+        "                self.guarded.add(nick)\n",
         "                self.kicked[room, nick] = Sanction(*value)\n",
         (BROKER_TESTS + "test_access_restart.py",),
     ),
@@ -671,15 +670,15 @@ MUTANTS = (
     Mutant(
         "what is refused for its rate is paid for",
         CORE + "metering.py",
-        "        wait_ms = max(self.messages.wait_ms(now_ms), self.text_bytes.wait_ms(now_ms))\n",
-        "        wait_ms = self.messages.take(messages, now_ms) or self.text_bytes.wait_ms(now_ms)\n",
+        "        wait_ms = one.wait_ms(now_ms) or other.wait_ms(now_ms)\n",
+        "        wait_ms = one.take(messages, now_ms) or other.wait_ms(now_ms)\n",
         (BROKER_TESTS + "test_metering.py",),
     ),
     Mutant(
         "a time to wait that is too short",
         CORE + "metering.py",
-        "        return 1 + int((1 - self._level) * 1000 / self._per_second)\n",
-        "        return 1 + int(max(0, -self._level) * 1000 / self._per_second)\n",
+        "        return 1 + int((1 - self.level) * 1000 / self._per_second)\n",
+        "        return 1 + int(max(0, -self.level) * 1000 / self._per_second)\n",
         (BROKER_TESTS + "test_metering.py",),
     ),
     Mutant(

@@ -1,5 +1,8 @@
 """What is told when: order, durability, failed commits, back-pressure, and how writing resumes."""
 
+import gc
+from types import TracebackType
+
 import pytest
 
 from tests.unit.broker.play import (
@@ -713,3 +716,20 @@ def test_a_stopping_broker_reads_no_more_and_answers_what_it_read(both: Play) ->
     both.skip()
     assert both.core.is_idle and both.store.load().last_pos == 6
     both.handle(Elapsed())
+
+
+def test_refusals_leave_nothing_behind(play: Play) -> None:
+    """While nothing can be written: what is raised anew keeps no frames of before."""
+    play.greet(ANN, "ann")
+    play.store.fail_next(certain=True)
+    for counter in range(3):
+        play.receive(ANN.asks(wire.Send(1, 1 + counter, 0, "#general", counter, ["a"])))
+    gc.collect()
+    before = sum(isinstance(one, TracebackType) for one in gc.get_objects())
+    for counter in range(50):
+        play.receive(ANN.asks(wire.Send(1, 9 + counter, 0, "#general", 0, ["a"])))
+    play.skip()
+    gc.collect()
+    assert sum(isinstance(one, TracebackType) for one in gc.get_objects()) <= before
+    play.elapse(1_000)
+    play.skip()

@@ -74,7 +74,9 @@ class Access:
         self.tokens: dict[str, BotToken] = {}
         self._ended: set[str] = set()  # bots whose token has ended
         self.ignored: dict[str, set[str]] = {}
-        self._guarded: set[str] = set()  # nicks for whom anything of this has to be looked at
+        self.guarded: set[str] = (
+            set()
+        )  # whom something forbids or limits, or did: only for them it is looked at
         self._next_end_ms: int | None = wire.FOR_EVER
 
     def load(self, kind: str, key: str, value: Any) -> None:
@@ -87,11 +89,11 @@ class Access:
             case "sanction":
                 room, nick, number = key.split(" ")
                 self.sanctions[room, nick, int(number)] = Sanction(*value)
-                self._guarded.add(nick)
+                self.guarded.add(nick)
             case "kicked":
                 room, _, nick = key.partition(" ")
                 self.kicked[room, nick] = Sanction(*value)
-                self._guarded.add(nick)
+                self.guarded.add(nick)
             case "invited":
                 room, _, nick = key.partition(" ")
                 self.invited.add((room, nick))
@@ -99,7 +101,7 @@ class Access:
                 self.invites[key] = Invite(*value)
             case "token":
                 self.tokens[key] = BotToken(*value)
-                self._guarded.add(key)
+                self.guarded.add(key)
             case "ignored":
                 nick, _, other = key.partition(" ")
                 self.ignored.setdefault(nick, set()).add(other)
@@ -112,11 +114,6 @@ class Access:
     def has_bots(self) -> bool:
         """There is, or was, a bot."""
         return bool(self.tokens or self._ended)
-
-    def is_guarded(self, nick: str) -> bool:
-        """Something forbids or limits what this user may do, or did: what, has to be looked at. A way to
-        spend nothing on everybody else."""
-        return nick in self._guarded
 
     def role(self, room: str, nick: str) -> int:
         """The role in a room, or with an empty room at the broker."""
@@ -198,7 +195,7 @@ class Access:
             self.sanctions.pop((room, nick, kind), None)
         else:
             self.sanctions[room, nick, kind] = sanction
-            self._guarded.add(nick)
+            self.guarded.add(nick)
         self._put("sanction", f"{room} {nick} {kind}", sanction)
 
     def set_kicked(self, room: str, nick: str, sanction: Sanction | None) -> None:
@@ -209,7 +206,7 @@ class Access:
             del self.kicked[room, nick]
         else:
             self.kicked[room, nick] = sanction
-            self._guarded.add(nick)
+            self.guarded.add(nick)
         self._put("kicked", f"{room} {nick}", sanction)
 
     def set_invited(self, room: str, nick: str, invited: bool) -> None:
@@ -235,13 +232,13 @@ class Access:
         else:
             self.tokens[nick] = token
             self._ended.discard(nick)
-            self._guarded.add(nick)
+            self.guarded.add(nick)
         self._put("token", nick, token)
 
     def has_ended(self, nick: str) -> None:
         """Somebody is a bot without a token."""
         self._ended.add(nick)
-        self._guarded.add(nick)
+        self.guarded.add(nick)
 
     def set_ignored(self, nick: str, other: str, ignored: bool) -> None:
         """Whether `nick` wants to see what `other` writes."""

@@ -119,7 +119,7 @@ class Acts:
             else:
                 self._check_new_name(name)
                 self._check_not_muted(user, "")  # a name is something that others read
-        elif self._access.is_guarded(user):
+        elif user in self._access.guarded:
             ban = self._access.sanction(name, user, wire.BAN)
             if ban is not None:
                 state.readable_room(name, user)  # which says why not

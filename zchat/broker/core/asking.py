@@ -15,11 +15,10 @@ _TOPICS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListRooms
 _ROOMS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListTokens
 _REASONS_BYTES_MAX: Final = 128 * 1024  # in one answer to ListSanctions
 _LISTED_AT_ONCE: Final = 1_000  # people or rooms that are sorted in the time of another request
-_SENDS: Final = (wire.Send, wire.KeyedSend)
 _OF_EVERY_SESSION: Final = (wire.Ping, wire.Bye)
 _OF_BOTS: Final = (wire.Follow, wire.Fetch, wire.ListPeople, wire.ListRooms, wire.Whois, wire.Redact)
 _NOT_OF_THE_ACCOUNT: Final = (
-    *_SENDS, wire.Join, wire.Leave, wire.Follow, wire.SetTopic, wire.ChangeKey, wire.SetAway, wire.SetIgnored
+    wire.Join, wire.Leave, wire.Follow, wire.SetTopic, wire.ChangeKey, wire.SetAway, wire.SetIgnored
 )  # fmt: skip
 
 
@@ -29,37 +28,34 @@ class Asking:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    def check(self, session: Session, request: wire.Request, size: int) -> None:
-        """Raises Denied for what a session may not ask at all, or not yet."""
+    def check_send(self, session: Session, send: wire.Send | wire.KeyedSend, size: int) -> None:
+        """Raises Denied for a Send that a session may not send at all, or not yet. What a bot sends is
+        checked where that is decided on."""
+        if not session.key:
+            raise _for_administration()
+        session.acted_ms = now_ms = self._context.now_ms
+        messages = len(send.texts) if isinstance(send, wire.Send) else 1
+        wait_ms = session.meter.send(messages, size, now_ms)
+        if wait_ms:
+            raise _limited(wait_ms)
+
+    def check(self, session: Session, request: wire.Request) -> None:
+        """Raises Denied for anything else that a session may not ask at all, or not yet."""
         if isinstance(request, _OF_EVERY_SESSION):
             return
-        context = self._context
-        if session.is_of_account:
+        if not session.key:
             if isinstance(request, _NOT_OF_THE_ACCOUNT):
-                raise Denied(Refusal.NOT_ALLOWED, "the control socket is for administration")
+                raise _for_administration()
             return
-        wait_ms = self._wait_ms(session, request, size)
-        if wait_ms:
-            raise Denied(
-                Refusal.RATE_LIMITED,
-                f"more was sent or asked than is allowed in the time; again in {wait_ms / 1000:.1f} s",
-                wait_ms,
-            )
-        bot = context.log.state.access.bot(session.nick)
-        if bot is not None:
-            _check_bot(bot, request)
-
-    def _wait_ms(self, session: Session, request: wire.Request, size: int) -> int:
-        meter, now_ms = session.meter, self._context.now_ms
-        if isinstance(request, wire.Send):
-            session.acted_ms = now_ms
-            return meter.send(len(request.texts), size, now_ms)
-        if isinstance(request, wire.KeyedSend):
-            session.acted_ms = now_ms
-            return meter.send(1, size, now_ms)
+        now_ms = self._context.now_ms
         if not isinstance(request, wire.Fetch | wire.Follow):
             session.acted_ms = now_ms
-        return meter.requests.take(self._cost(request), now_ms)
+        wait_ms = session.meter.requests.take(self._cost(request), now_ms)
+        if wait_ms:
+            raise _limited(wait_ms)
+        bot = self._context.log.state.access.bot(session.nick)
+        if bot is not None:
+            _check_bot(bot, request)
 
     def _cost(self, request: wire.Request) -> int:
         """What a request counts: a list takes the longer, the more there are to choose from."""
@@ -250,11 +246,18 @@ class Asking:
         return wire.Bounds(session.number, request.token, rows)
 
 
+def _for_administration() -> Denied:
+    return Denied(Refusal.NOT_ALLOWED, "the control socket is for administration")
+
+
+def _limited(wait_ms: int) -> Denied:
+    reason = f"more was sent or asked than is allowed in the time; again in {wait_ms / 1000:.1f} s"
+    return Denied(Refusal.RATE_LIMITED, reason, wait_ms)
+
+
 def _check_bot(token: BotToken, request: wire.Request) -> None:
     """A token is for sending and reading, in the rooms that it names. What it does with a room is checked
     where the room is known."""
-    if isinstance(request, _SENDS):
-        return
     is_list = isinstance(request, wire.ListPeople | wire.ListRooms | wire.Whois)
     if not isinstance(request, _OF_BOTS):
         raise Denied(Refusal.NOT_ALLOWED, "your token is for sending and reading only")

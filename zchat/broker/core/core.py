@@ -45,6 +45,9 @@ from zchat.common.codes import Refusal
 _SCAN_INTERVAL_MS: Final = 1_000  # how often silent sessions are looked for
 _STALL_MS: Final = 1_000  # a loop that is later than this was stopped, and its clients were not silent
 
+_SENDS: Final = (wire.Send, wire.KeyedSend)
+_Other = wire.Act | wire.Redact | wire.Fetch | wire.Follow | wire.Ping | wire.Question | wire.Bye
+
 Event = NetworkEvent | Report
 
 
@@ -169,18 +172,20 @@ class Core:
             return
         session.seen_ms = self._context.now_ms
         try:
-            self._asking.check(session, request, size)
+            if isinstance(request, _SENDS):  # nearly all of them
+                self._asking.check_send(session, request, size)
+                self._sending.send(session, request, size)
+                return
+            self._asking.check(session, request)
         except Denied as denied:
             assert not isinstance(request, wire.Bye)
             by_state = denied.refusal is not Refusal.RATE_LIMITED
             (self._context.hold_denial if by_state else self._context.deny)(session, request.token, denied)
             return
-        self._dispatch(session, request, size)
+        self._dispatch(session, request)
 
-    def _dispatch(self, session: Session, request: wire.Request, size: int) -> None:
+    def _dispatch(self, session: Session, request: _Other) -> None:
         match request:
-            case wire.Send() | wire.KeyedSend():
-                self._sending.send(session, request, size)
             case wire.Fetch():
                 self._reading.fetch(session, request)
             case wire.Follow():
@@ -191,8 +196,6 @@ class Core:
                 self._reading.redact(session, request)
             case wire.Bye():
                 self._greeting.end(session, "bye")
-            case wire.Hello():
-                raise AssertionError(request)
             case (
                 wire.ListPeople()
                 | wire.ListRooms()

@@ -197,8 +197,7 @@ class Deciding:
         known, conversation, mark = repeated_send(self._state, instance, user, send)
         if known is not None:
             return Result(known, duplicate=True)
-        self._state.check_session(user, submission.key)
-        self._state.check_write(user, conversation)
+        self._state.check_write(user, submission.key, conversation)
         if instance.remembered >= self._limits.remembered_sends_max:
             raise Denied(Refusal.BUSY, "too many Sends above the lowest counter; raise it")
         accepted = Accepted(messages, mark)
@@ -216,8 +215,7 @@ class Deciding:
         if fresh is not None:
             fresh[1].check_repeat(1, mark)
             return Result(fresh[1], duplicate=True)
-        self._state.check_session(user, submission.key)
-        self._state.check_write(user, conversation)
+        self._state.check_write(user, submission.key, conversation)
         accepted = Accepted(1, mark)
         self._numbering.collect(
             conversation, Draft(_encode(wire.KeyedMessage(user, send.key, send.text)), accepted)

@@ -11,35 +11,35 @@ _FORGET_MS: Final = 60_000  # how often meters that are full again are looked fo
 class Bucket:
     """Lets `per_second` through, and `burst` at once after a silence. Times are monotonic milliseconds."""
 
-    __slots__ = ("_at_ms", "_burst", "_level", "_per_second")
+    __slots__ = ("_at_ms", "_burst", "_per_second", "level")
 
     def __init__(self, per_second: int, burst: int, now_ms: int) -> None:
         self._per_second = per_second
         self._burst = burst
-        self._level = float(burst)
+        self.level = float(burst)
         self._at_ms = now_ms
 
     def wait_ms(self, now_ms: int) -> int:
         """After how long something may be taken out; 0: now."""
         if now_ms != self._at_ms:
             more = (now_ms - self._at_ms) * self._per_second / 1000
-            self._level = min(self._burst, self._level + more)
+            self.level = min(self._burst, self.level + more)
             self._at_ms = now_ms
-        if self._level >= 1:
+        if self.level >= 1:
             return 0
-        return 1 + int((1 - self._level) * 1000 / self._per_second)
+        return 1 + int((1 - self.level) * 1000 / self._per_second)
 
     def take(self, amount: int, now_ms: int) -> int:
         """Take out so much: 0 when that is allowed, else after how many milliseconds it will be. What is
         asked for may be more than the bucket holds: then those after it wait the longer."""
         wait_ms = self.wait_ms(now_ms)
         if not wait_ms:
-            self._level -= amount
+            self.level -= amount
         return wait_ms
 
     def is_full(self, now_ms: int) -> bool:
         """Nothing is remembered that matters."""
-        return self._level + (now_ms - self._at_ms) * self._per_second / 1000 >= self._burst
+        return self.level + (now_ms - self._at_ms) * self._per_second / 1000 >= self._burst
 
 
 class Meter:
@@ -55,11 +55,13 @@ class Meter:
     def send(self, messages: int, size: int, now_ms: int) -> int:
         """Messages of so many bytes are sent: 0 when that is allowed, else after how many milliseconds it
         will be. What is refused counts for nothing."""
-        wait_ms = max(self.messages.wait_ms(now_ms), self.text_bytes.wait_ms(now_ms))
-        if not wait_ms:
-            self.messages.take(messages, now_ms)
-            self.text_bytes.take(size, now_ms)
-        return wait_ms
+        one, other = self.messages, self.text_bytes
+        wait_ms = one.wait_ms(now_ms) or other.wait_ms(now_ms)
+        if wait_ms:
+            return max(wait_ms, other.wait_ms(now_ms))
+        one.level -= messages
+        other.level -= size
+        return 0
 
     def is_full(self, now_ms: int) -> bool:
         """Nothing is remembered that matters."""

@@ -19,9 +19,6 @@ from zchat.broker.core.submissions import (
 from zchat.common import limits, wire
 from zchat.common.codes import Refusal
 
-_UNAVAILABLE: Final = Denied(
-    Refusal.STORAGE_UNAVAILABLE, "the broker cannot write at the moment; nothing of this was stored"
-)
 _ACT_BYTES: Final = 256  # what an act counts among the queued bytes
 
 
@@ -185,7 +182,12 @@ class Sending:
                     return known
             case _:
                 pass
-        raise _UNAVAILABLE
+        raise _unavailable()
+
+
+def _unavailable() -> Denied:  # a new one: what is raised twice keeps every frame that it went through
+    reason = "the broker cannot write at the moment; nothing of this was stored"
+    return Denied(Refusal.STORAGE_UNAVAILABLE, reason)
 
 
 def _check_size(send: wire.Send | wire.KeyedSend) -> None:

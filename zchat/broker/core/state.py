@@ -138,7 +138,7 @@ class State:
         room = self.room(typed, user)
         if room.private and user not in room.members:
             raise Denied(Refusal.NOT_ALLOWED, f"you are invited to #{room.name}: join it first")
-        if self.access.is_guarded(user):
+        if user in self.access.guarded:
             self._check_guarded(room, user)
         return room
 
@@ -167,14 +167,18 @@ class State:
         its user was banned, by what is not durable yet. To be asked about everything but repeats."""
         if key and key not in self.users[user].keys:
             raise Denied(Refusal.NOT_GREETED, "the key of this session is nobody's any more")
-        ban = self.access.ban_of(user) if self.access.is_guarded(user) else None
-        if ban is not None:
-            raise Denied(Refusal.NOT_ALLOWED, f"you were banned {by(ban)}")
+        if user in self.access.guarded:
+            ban = self.access.ban_of(user)
+            if ban is not None:
+                raise Denied(Refusal.NOT_ALLOWED, f"you were banned {by(ban)}")
 
-    def check_write(self, user: str, conversation: str) -> None:
-        """Raises Denied unless `user` may write in a conversation. To be asked about every Send."""
-        guarded = self.access.is_guarded(user)
-        if not conversation.startswith("#"):
+    def check_write(self, user: str, key: str, conversation: str) -> None:
+        """Raises Denied unless `user` may write in a conversation, from a session with a key. To be asked
+        about every Send."""
+        guarded = user in self.access.guarded
+        if guarded or (key and key not in self.users[user].keys):
+            self.check_session(user, key)
+        if conversation[0] != "#":
             if conversation == LOG or conversation.startswith(f"@{LOG},") or conversation.endswith(f",{LOG}"):
                 raise Denied(Refusal.NOT_ALLOWED, "nobody writes there")
             if guarded:
@@ -203,7 +207,7 @@ class State:
         """The room of that name, if `user` is operator there; raises Denied. Who was put out of a room does
         not moderate it, but for administrators: they are above those who own it."""
         room = self.room(typed, user)
-        if self.access.is_guarded(user) and not self.access.is_administrator(user):
+        if user in self.access.guarded and not self.access.is_administrator(user):
             self._check_guarded(room, user)
         self.check_role(user, room, wire.OPERATOR)
         return room
