@@ -94,6 +94,7 @@ def broker(
     What no option says is taken from the environment, and then from section [broker] of config.toml.
     """
     from zchat import __version__
+    from zchat.broker import revival
     from zchat.broker.directory import Directory
     from zchat.broker.server import Server
     from zchat.broker.store.sqlite import SqliteStore
@@ -101,6 +102,8 @@ def broker(
     log = _logger(log_level, log_file or _set_path(settings.broker().log_file))
     host, port = _listen(host, port)
     address, advertised = _address(host), _advertised(advertise)
+    if revival.has_begun_again():
+        log.error("began_again after libzmq has aborted")
     directory = Directory(data_dir or settings.broker_dir())
     key = directory.key()
     link, guessed = _link(address, port, advertised, key.public)
@@ -132,6 +135,7 @@ def broker(
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
+    revival.arm()
     server.run()
     directory.close()
     log.info("stopped")
