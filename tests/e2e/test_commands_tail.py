@@ -246,6 +246,21 @@ def test_whoever_is_put_out_is_told_why_nothing_more_comes(run: Zchat) -> None:
     assert tail.process.wait(DEADLINE_S) == 5
 
 
+@pytest.mark.parametrize("options", [["--events"], ["--events", "--json"]])
+def test_the_ban_that_ends_it_is_among_the_events(run: Zchat, options: list[str]) -> None:
+    assert run(["join", "dev"]).returncode == 0
+    assert run(["join", "dev"], nick="bob").returncode == 0
+    send(run, "dev", "ready")
+    tail = run.start(["tail", *options, "dev"], nick="bob")
+    tail.out.until("ready")
+    while "* bob" not in run(["users"]).stdout:
+        pass
+    assert run(["room", "ban", "--reason", "spam", "dev", "bob"]).returncode == 0
+    assert tail.process.wait(DEADLINE_S) == 5
+    assert any("banned" in line and "spam" in line for line in tail.out.rest())
+    tail.err.until("nothing more comes: you were banned from #dev")
+
+
 def test_an_invitation(run: Zchat) -> None:
     register(run, "bob")
     tail = run.start(["tail", "--events", "-n", "0"], nick="bob")

@@ -235,19 +235,24 @@ class _Tail:
                     await self._print(self._line(update, nick))
             case _:
                 if isinstance(update, Act):
-                    self._warn_of(update, nick)
+                    await self._warn_of(update, nick)
                 conversation = _conversation(update)
                 is_new = update.pos > self._printed.get(conversation, 0)
                 if is_new and self._wanted.chosen.holds(conversation, nick):
                     await self._print_entry(update, nick)
 
-    def _warn_of(self, act: Act, nick: str) -> None:
-        """Whoever is put out of a room gets nothing more of it, and should know why."""
+    async def _warn_of(self, act: Act, nick: str) -> None:
+        """Whoever is put out of a room gets nothing more of it, and should know why: also when that comes
+        first, or only, in a conversation that was not asked for."""
         if act.act not in ("kicked", "banned") or act.subject != nick:
             return
         if self._wanted.events and self._wanted.chosen.holds(act.conversation, nick):
             return  # it is printed
-        if self._wanted.chosen.holds(f"#{act.room}", nick) and self._told.is_new(act):
+        if not self._wanted.chosen.holds(f"#{act.room}", nick) or not self._told.is_new(act):
+            return
+        if self._wanted.events:
+            await self._print(self._line(act, nick))
+        else:
             say(notice_text(act, nick, _JOIN).removeprefix("* ").rstrip("\n"))
 
     async def _check_over(self, update: Act | MemberLeft, client: "AsyncClient") -> None:
@@ -291,7 +296,7 @@ class _Tail:
             return False
         if isinstance(entry, Message):
             return not (self._account.passes_over(entry) or (wanted.not_mine and entry.sender == nick))
-        return wanted.events and (wanted.as_json or self._told.is_new(entry))
+        return wanted.events and (self._told.is_new(entry) or wanted.as_json)
 
     def _line(self, update: Message | Notice, nick: str) -> str:
         if isinstance(update, Message):
