@@ -237,6 +237,7 @@ def test_limits_are_those_of_the_settings(tmp_path: Path, bare_environment: dict
     try:
         found = {str(row["name"]): row for row in rows(run, "admin", "limits")}
         assert found["rooms_max"] == {"name": "rooms_max", "value": 2, "meaning": "rooms that exist"}
+        assert found["page_bytes_max"]["value"] == 262_144
         assert re.search(r"(?m)^rooms_max +2  rooms that exist$", run(["admin", "limits"], nick=None).stdout)
         assert run(["join", "one"], nick="ann").returncode == 0
         refused = run(["join", "two"], nick="ann")

@@ -53,13 +53,17 @@ from zchat.broker.sparing import SparingLog
 from zchat.broker.store.contract import Store
 from zchat.broker.store.threads import StoreThreads
 from zchat.broker.subscriptions import Subscriptions
-from zchat.common import wire
+from zchat.common import limits, wire
 from zchat.common.keys import KeyPair
 
 REQUESTS_PER_TURN: Final = 256  # read before the loop looks at anything else
 REQUEST_BYTES_PER_TURN: Final = 1024 * 1024
 SUBSCRIPTIONS_PER_TURN: Final = 100
 CHANGES_PER_TURN: Final = 100  # of connections, of each port
+OF_THE_PROTOCOL: Final = [
+    wire.Bound("page_bytes_max", limits.PAGE_BYTES_MAX, "bytes of a page, unless it is one segment; always"),
+    wire.Bound("fetches_max", limits.FETCHES_MAX, "pages that one session asks for at once; always"),
+]  # which no setting changes
 CONTROL: Final = b"@"  # before the routing ids of the control socket; those of ROUTER begin with a zero byte
 _POLL_MS_MAX: Final = 3_600_000  # poll(2) takes no more than 2**31 - 1
 STOP_SECONDS_MAX: Final = 5  # for what was read before the broker was told to stop
@@ -112,7 +116,7 @@ class Server:
             nonce_prefix=secrets.token_hex(8),
             xpub_port=port + 1,
             software=software,
-            more_limits=told(self._guard.limits, CONNECTION_MEANINGS),
+            more_limits=[*told(self._guard.limits, CONNECTION_MEANINGS), *OF_THE_PROTOCOL],
         )
         self._router_descriptor = int(self._router.getsockopt(zmq.FD))
         self._xpub_descriptor = int(self._xpub.getsockopt(zmq.FD))
