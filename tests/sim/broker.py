@@ -199,7 +199,8 @@ class Broker:
             connection.asked.add(data[1:])
             self._published = b""
             self._handle(Subscribed(connection.key, data[1:]))
-            if data[1:2] == b"~" and self._published == data[1:] and data[1:] in connection.topics:
+            is_told = self._published == data[1:] and data[1:] in connection.topics and not connection.silent
+            if data[1:2] == b"~" and is_told:
                 self._around.model.confirmed(connection)
         else:
             connection.topics.discard(data[1:])
