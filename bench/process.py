@@ -35,15 +35,18 @@ class BrokerProcess:
         assert self._process.stdout is not None
         self.link = self._process.stdout.readline().strip()
 
+    @property
+    def pid(self) -> int:
+        """Of the broker."""
+        return self._process.pid
+
     def cpu_seconds(self) -> float:
-        """CPU time of all its threads so far, user and system, from the scheduler's own clock."""
-        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+        """CPU time of all its threads so far."""
+        return cpu_seconds(self._process.pid)
 
     def memory_bytes(self) -> int:
         """Its resident memory."""
-        pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        return memory_bytes(self._process.pid)
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +59,17 @@ class BrokerProcess:
         assert self._process.stdout is not None
         self._process.stdout.close()
         self._directory.cleanup()
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of all threads of a process so far, user and system, from the scheduler's own clock."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
+def memory_bytes(pid: int) -> int:
+    """The resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def free_pair() -> int:
