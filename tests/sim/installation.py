@@ -74,13 +74,15 @@ class Installation:
 
     def follows(self, rooms: list[str], as_of: int) -> None:
         """The broker said yes, as of a position: exactly these rooms are followed, the new ones from now on.
-        0: as before."""
+        0: it said no, and what it had said yes to stays, but for rooms that the user was put out of."""
         if as_of:
             self._allowed.update(dict.fromkeys(rooms, as_of))
         kept, self.follow_starts = self.follow_starts, {}
         for room in rooms:
             start = kept.get(room, -1)
             out = self._model.expulsions.get((room, self.nick), 0)
+            if out > self._allowed.get(room, 0):
+                continue
             is_anew = start < 0 or start <= out <= as_of  # in the second case it was not read for a while
             self.follow_starts[room] = self._model.head(room) if is_anew else start
         self.ever_followed.update(rooms)
