@@ -194,9 +194,12 @@ async def test_who_was_kicked_while_away_hears_of_it_and_reads_all_else(
         await host.join("bar")
         await absent.close()
         async with client(broker, "absent", state=state) as absent:
-            await absent.join("inn")
-            await absent.join("bar")
-            await until(absent.updates(), lambda update: absent.joined == {"general", "inn", "bar"})
+            messages = absent.messages()
+            for name in ["inn", "bar"]:
+                await absent.join(name)
+                await host.send(name, f"welcome to the {name}")
+                await until(messages, lambda message, to=f"#{name}": message.to == to)
+            absent.handled()
         await host.admin.kick("inn", "absent", "away too long")
         await host.send("inn", "without")
         await host.send("bar", "with")
