@@ -18,6 +18,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
+from tests.e2e.forked import Forked
+
 DEADLINE_S = 20.0
 """How long anything that is waited for may take; on a slow machine it only fails later."""
 
@@ -65,14 +67,7 @@ class Program:
     """A `zchat` that is running, its stdin open."""
 
     def __init__(self, arguments: Sequence[str], environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "zchat", *arguments],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        assert self.process.stdin and self.process.stdout and self.process.stderr
+        self.process = Forked(arguments, environment)
         self.stdin = self.process.stdin
         self.out = Lines(self.process.stdout)
         self.err = Lines(self.process.stderr)
@@ -211,17 +206,9 @@ class Zchat:
         **environment: str,
     ) -> "subprocess.CompletedProcess[str]":
         """A command that ends by itself; its output as text."""
-        done = subprocess.run(
-            [sys.executable, "-m", "zchat", *arguments],
-            env=self.environment(nick) | environment,
-            input=input.encode() if isinstance(input, str) else input,
-            capture_output=True,
-            timeout=2 * DEADLINE_S,
-            check=False,
-        )
-        return subprocess.CompletedProcess(
-            done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-        )
+        process = Forked(arguments, self.environment(nick) | environment)
+        out, err = process.communicate(input.encode() if isinstance(input, str) else input, 2 * DEADLINE_S)
+        return subprocess.CompletedProcess(process.args, process.wait(), out.decode(), err.decode())
 
     def start(self, arguments: Sequence[str], nick: str | None = "ann", **environment: str) -> Program:
         """A command that goes on; ended with the test at the latest."""

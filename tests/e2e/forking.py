@@ -1,0 +1,105 @@
+"""The process that others are forked from: it has imported the libraries, which takes most of the time that a
+short command needs, and nothing of zchat.
+
+`python -m tests.e2e.forking FD`: on the socket FD come requests, each with the four descriptors that a
+process gets as stdin, stdout and stderr, and for its exit code. The answer is its pid. It ends with the
+socket.
+"""
+
+import asyncio  # noqa: F401
+import encodings.idna  # noqa: F401
+import gc
+import json
+import os
+import runpy
+import signal
+import socket
+import sqlite3  # noqa: F401
+import sys
+import time
+from contextlib import suppress
+from io import TextIOWrapper
+from typing import Any
+
+import click  # noqa: F401
+import msgspec  # noqa: F401
+import platformdirs  # noqa: F401
+import precis_i18n.profile  # noqa: F401
+import zmq.asyncio  # noqa: F401
+
+LENGTH_BYTES = 4
+
+
+def serve(requests: socket.socket) -> None:
+    """Returns in each process that is forked, ready to be what was asked for."""
+    codes: dict[int, int] = {}  # the descriptor for its exit code, by pid
+
+    def reap(*_: object) -> None:
+        while codes:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            write_to = codes.pop(pid)
+            with suppress(BrokenPipeError):  # nobody asks any more
+                os.write(write_to, str(os.waitstatus_to_exitcode(status)).encode())
+            os.close(write_to)
+
+    signal.signal(signal.SIGCHLD, reap)
+    gc.collect()
+    gc.freeze()
+    while True:
+        head, descriptors, _, _ = socket.recv_fds(requests, LENGTH_BYTES, 4)
+        if not head:
+            requests.close()
+            sys.exit()
+        request = json.loads(_exactly(requests, int.from_bytes(head)))
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
+        pid = os.fork()
+        if pid == 0:
+            requests.detach()
+            _become(request, descriptors)
+            return
+        codes[pid] = descriptors.pop()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+        for descriptor in descriptors:
+            os.close(descriptor)
+        requests.sendall(pid.to_bytes(LENGTH_BYTES))
+
+
+def _exactly(requests: socket.socket, count: int) -> bytes:
+    found = b""
+    while len(found) < count:
+        found += requests.recv(count - len(found))
+    return found
+
+
+def _become(request: dict[str, Any], descriptors: list[int]) -> None:
+    """As if the interpreter had just started."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
+    for number, descriptor in enumerate(descriptors[:3]):
+        os.dup2(descriptor, number)
+    os.closerange(3, max(descriptors) + 256)
+    os.chdir(request["directory"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    time.tzset()
+    sys.path[0] = os.getcwd()
+    sys.argv = ["zchat", *request["arguments"]]
+    sys.stdin = sys.__stdin__ = _standard(sys.stdin, 0, "r")  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _standard(sys.stdout, 1, "w")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _standard(sys.stderr, 2, "w")  # type: ignore[misc]
+
+
+def _standard(like: Any, number: int, mode: str) -> TextIOWrapper:
+    """A standard stream as the interpreter makes it."""
+    buffering = 1 if number == 2 or os.isatty(number) else -1
+    newline = None if mode == "r" else "\n"
+    return open(  # type: ignore[return-value]
+        number, mode, buffering, encoding=like.encoding, errors=like.errors, newline=newline, closefd=False
+    )
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))
+    runpy.run_module("zchat", run_name="__main__", alter_sys=True)
