@@ -11,7 +11,6 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -19,19 +18,24 @@ from tests.e2e.forking import LENGTH_BYTES
 
 _ROOT = Path(__file__).parents[2]
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC")
+_FORKERS_MAX = 2  # what starts in yet another way does so by itself
 
 
 class Forked:
     """`zchat` with pipes, as far as `subprocess.Popen` is needed here. It is a child of another process, and
     in all else one that was started as `python -m zchat`."""
 
-    def __init__(self, arguments: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(self, forker: "_Forker", arguments: Sequence[str], environment: dict[str, str]) -> None:
         self.args = ["zchat", *arguments]
         self.returncode: int | None = None
         ours, theirs = zip(*[os.pipe()[:: -1 if number == 0 else 1] for number in range(4)], strict=True)
-        request = {"arguments": list(arguments), "environment": environment, "directory": os.getcwd()}
+        request = {
+            "arguments": [os.fsdecode(one) for one in arguments],
+            "environment": environment,
+            "directory": os.getcwd(),
+        }
         try:
-            self.pid = _forker(_start_of(environment)).fork(json.dumps(request).encode(), theirs)
+            self.pid = forker.fork(json.dumps(request).encode(), theirs)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
@@ -67,7 +71,7 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self, input: bytes, timeout: float) -> tuple[bytes, bytes]:
-        """What it prints until it has ended. Raises TimeoutExpired, and then it is killed."""
+        """What it prints until it has ended. Raises TimeoutExpired when that is later, and it is killed."""
         found: dict[IO[bytes], bytes] = {}
 
         def read(stream: IO[bytes]) -> None:
@@ -98,6 +102,30 @@ class Forked:
         return found[self.stdout], found[self.stderr]
 
 
+def started(arguments: Sequence[str], environment: dict[str, str]) -> "Forked | subprocess.Popen[bytes]":
+    """`zchat` with pipes, in this environment alone."""
+    forker = _forker(environment)
+    if forker is not None:
+        return Forked(forker, arguments, environment)
+    command = [sys.executable, "-m", "zchat", *arguments]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env=environment, **pipes)
+
+
+def ended(
+    arguments: Sequence[str], environment: dict[str, str], input: bytes, timeout: float
+) -> "subprocess.CompletedProcess[str]":
+    """`zchat` that ends by itself. Raises TimeoutExpired when that is later than in so many seconds."""
+    process = started(arguments, environment)
+    try:
+        out, err = process.communicate(input, timeout)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return subprocess.CompletedProcess(process.args, process.wait(), out.decode(), err.decode())
+
+
 class _Forker:
     """The process that they come from."""
 
@@ -107,7 +135,7 @@ class _Forker:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.e2e.forking", str(theirs.fileno())],
                 cwd=_ROOT,
-                env=environment | {"PYTHONPATH": str(_ROOT)},
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -129,12 +157,17 @@ class _Forker:
         self._process.wait()
 
 
-def _start_of(environment: dict[str, str]) -> tuple[tuple[str, str], ...]:
-    """What the interpreter and the libraries read when they start."""
-    return tuple(sorted(item for item in environment.items() if item[0].startswith(_READ_AT_START)))
+_lock = threading.Lock()  # of the next one
+_forkers: dict[tuple[tuple[str, str], ...], _Forker] = {}
 
 
-@cache
-def _forker(environment: tuple[tuple[str, str], ...]) -> _Forker:
-    """One for all processes whose environments are the same at the start."""
-    return _Forker(dict(environment))
+def _forker(environment: dict[str, str]) -> _Forker | None:
+    """One for all processes that start alike, by what the interpreter and the libraries read when they do;
+    None for one that has to start by itself."""
+    start = tuple(sorted(item for item in environment.items() if item[0].startswith(_READ_AT_START)))
+    if environment.get("PYTHONPATH") != str(_ROOT):
+        return None  # it may bring modules that come before anything else
+    with _lock:
+        if start not in _forkers and len(_forkers) < _FORKERS_MAX:
+            _forkers[start] = _Forker(environment)
+    return _forkers.get(start)

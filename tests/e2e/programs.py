@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from tests.e2e.forked import Forked
+from tests.e2e.forked import ended, started
 
 DEADLINE_S = 20.0
 """How long anything that is waited for may take; on a slow machine it only fails later."""
@@ -67,7 +67,8 @@ class Program:
     """A `zchat` that is running, its stdin open."""
 
     def __init__(self, arguments: Sequence[str], environment: dict[str, str]) -> None:
-        self.process = Forked(arguments, environment)
+        self.process = started(arguments, environment)
+        assert self.process.stdin and self.process.stdout and self.process.stderr
         self.stdin = self.process.stdin
         self.out = Lines(self.process.stdout)
         self.err = Lines(self.process.stderr)
@@ -206,9 +207,8 @@ class Zchat:
         **environment: str,
     ) -> "subprocess.CompletedProcess[str]":
         """A command that ends by itself; its output as text."""
-        process = Forked(arguments, self.environment(nick) | environment)
-        out, err = process.communicate(input.encode() if isinstance(input, str) else input, 2 * DEADLINE_S)
-        return subprocess.CompletedProcess(process.args, process.wait(), out.decode(), err.decode())
+        given = input.encode() if isinstance(input, str) else input
+        return ended(arguments, self.environment(nick) | environment, given, 2 * DEADLINE_S)
 
     def start(self, arguments: Sequence[str], nick: str | None = "ann", **environment: str) -> Program:
         """A command that goes on; ended with the test at the latest."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.forked import Forked
+from tests.e2e.forked import ended
 from tests.e2e.programs import DEADLINE_S, Broker, Program, Zchat, free_port
 
 PR_CAPBSET_DROP = 24
@@ -35,9 +35,7 @@ class Machine:
         **environment: str,
     ) -> "subprocess.CompletedProcess[str]":
         if before is None:
-            process = Forked(arguments, self.environment | environment)
-            out, err = process.communicate(input.encode(), 2 * DEADLINE_S)
-            return subprocess.CompletedProcess(process.args, process.wait(), out.decode(), err.decode())
+            return ended(arguments, self.environment | environment, input.encode(), 2 * DEADLINE_S)
         return subprocess.run(
             [sys.executable, "-m", "zchat", *arguments],
             env=self.environment | environment,
