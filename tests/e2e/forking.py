@@ -1,5 +1,5 @@
-"""The process that others are forked from: it has imported the libraries, which takes most of the time that a
-short command needs, and nothing of zchat.
+"""The process that others are forked from: it has imported the libraries and zchat but for its start, which
+takes most of the time that a short command needs. What is left of it at the end is not taken apart either.
 
 `python -m tests.e2e.forking FD`: on the socket FD come requests, each with the four descriptors that a
 process gets as stdin, stdout and stderr, and for its exit code. The answer is its pid. It ends with the
@@ -7,16 +7,21 @@ socket.
 """
 
 import asyncio  # noqa: F401
+import atexit
 import encodings.idna  # noqa: F401
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import runpy
 import signal
 import socket
 import sqlite3  # noqa: F401
 import sys
+import threading
 import time
+import traceback
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any
@@ -26,6 +31,8 @@ import msgspec  # noqa: F401
 import platformdirs  # noqa: F401
 import precis_i18n.profile  # noqa: F401
 import zmq.asyncio  # noqa: F401
+
+import zchat
 
 LENGTH_BYTES = 4
 
@@ -45,6 +52,9 @@ def serve(requests: socket.socket) -> None:
             os.close(write_to)
 
     signal.signal(signal.SIGCHLD, reap)
+    for module in pkgutil.walk_packages(zchat.__path__, "zchat."):
+        if not module.name.startswith(("zchat.__main__", "zchat.client.terminal")):
+            importlib.import_module(module.name)
     gc.collect()
     gc.freeze()
     while True:
@@ -100,6 +110,29 @@ def _standard(like: Any, number: int, mode: str) -> TextIOWrapper:
     )
 
 
+def _end(code: Any) -> None:
+    """As the interpreter does, but for what was imported before the fork."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    gc.collect()  # where warnings come from
+    if not isinstance(code, int | None):
+        print(code, file=sys.stderr)
+        code = 1
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            code = code or 120
+    os._exit(code or 0)
+
+
 if __name__ == "__main__":
     serve(socket.socket(fileno=int(sys.argv[1])))
-    runpy.run_module("zchat", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("zchat", run_name="__main__", alter_sys=True)
+        _end(0)
+    except SystemExit as end:
+        _end(end.code)
+    except BaseException:
+        traceback.print_exc()
+        _end(1)

@@ -331,7 +331,7 @@ REQUESTS: tuple[Make, ...] = (
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_nobody_gets_what_is_not_for_them(seed: int) -> None:
     world = Chaos(seed)
     world.begin()

@@ -70,7 +70,7 @@ def blank(value: Any, first: int, pos: int) -> Any:
     return value
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(place=_places())
 def test_only_the_text_at_the_position_becomes_empty(place: tuple[bytes, int]) -> None:
     frame, pos = place
@@ -81,7 +81,7 @@ def test_only_the_text_at_the_position_becomes_empty(place: tuple[bytes, int]) -
     assert wire.encode(blank(left, first, pos)) == wire.encode(blank(before, first, pos))
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(place=_places())
 def test_no_byte_of_it_is_left_and_no_other_is_touched(place: tuple[bytes, int]) -> None:
     """The frame is the one before without the encoded text, in whose place is that of an empty one."""
@@ -96,7 +96,7 @@ def test_no_byte_of_it_is_left_and_no_other_is_touched(place: tuple[bytes, int])
         assert after[start:] == b"\xa0" + frame[start + len(encoded) :]
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(place=_places())
 def test_once_is_as_good_as_twice(place: tuple[bytes, int]) -> None:
     frame, pos = place
@@ -118,7 +118,7 @@ def test_several_hold_in_any_order(frame: bytes, chance: Random) -> None:
     assert texts(one) == texts(frame) | dict.fromkeys(chosen, "")
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(frame=_frames(), pos=st.integers(0, END))
 @example(wire.encode(wire.Segment("#a", 0, 3, 3, 0, [wire.TopicSet("ann", "stays")])), 3)
 def test_where_no_message_is_nothing_changes(frame: bytes, pos: int) -> None:
@@ -140,7 +140,7 @@ def test_large_segments(lengths: list[int]) -> None:
     assert wire.decode_segment(frame).entries == [wire.Messages("ann", 1, 0, [""] * len(lengths))]
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(frame=_frames(), other=_frames(), chance=st.randoms(use_true_random=False))
 def test_bytes_that_are_no_segment_are_told_from_others(frame: bytes, other: bytes, chance: Random) -> None:
     broken = damaged(frame, other, chance)
