@@ -86,6 +86,7 @@ def _exactly(requests: socket.socket, count: int) -> bytes:
 def _become(request: dict[str, Any], descriptors: list[int]) -> None:
     """As if the interpreter had just started."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job in the background ignores it
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
     for number, descriptor in enumerate(descriptors[:3]):
         os.dup2(descriptor, number)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from tests.e2e.programs import free_port
 from tests.processes import ROOT, BrokerProcess, broker_command, broker_environment
 from tests.wire.raw import Client
 from zchat.common import wire
@@ -44,8 +45,8 @@ def test_a_second_broker_on_the_same_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("taken", [0, 1])
 def test_a_port_in_use(tmp_path: Path, taken: int) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1] - taken
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port + taken)):
         failed = start(port, tmp_path / "data")
     assert failed.returncode == 9 and failed.stdout == ""
     assert f"port {port + taken}" in failed.stderr and len(failed.stderr.splitlines()) == 1
