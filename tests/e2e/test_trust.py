@@ -175,7 +175,7 @@ def test_lines_that_got_no_answer(run: Zchat, broker: Broker, kind: signal.Signa
     else:
         assert code == 8
         assert said == (
-            "zchat: interrupted. Lines stored: 0; nobody knows it of those after them. "
+            "zchat: interrupted. Lines stored: 0; those after them may be stored as well. "
             "Repeating it all with --id K is safe"
         )
     for _ in range(2):
@@ -295,8 +295,8 @@ def test_after_a_refusal_every_line_that_is_stored_is_told(run: Zchat) -> None:
          "the message is stored, but that could not be told: cannot write to stdout: No space left on "
          "device. Repeating it is safe: zchat send --json --id K general hi"),
         ("printf 'a\\nb\\n' | zchat send --json --lines --id K general > /dev/full", 8,
-         "cannot write to stdout: No space left on device. Lines stored: 1; nobody knows it of those after "
-         "them. Repeating it all with --id K is safe"),
+         "cannot write to stdout: No space left on device. Lines stored: 1; those after "
+         "them may be stored as well. Repeating it all with --id K is safe"),
         ("seq 100000 | zchat send --json --lines general | head -n 1 > /dev/null; exit ${PIPESTATUS[1]}", 0,
          "registered as new"),
         ("zchat send --json general hi | true; exit ${PIPESTATUS[0]}", 0, "registered as new"),
@@ -326,7 +326,7 @@ def test_endless_lines_go_on_until_somebody_stops_them(run: Zchat) -> None:
     for _ in range(2_000):
         program.out.until("pos")
     assert program.signalled(signal.SIGINT) == 8
-    (stored,) = re.findall(r"interrupted. Lines stored: (\d+); nobody knows it", program.err.until("stored"))
+    (stored,) = re.findall(r"interrupted. Lines stored: (\d+); those after", program.err.until("stored"))
     program.clean()
     pouring.join()
     assert 2_000 <= int(stored) <= len(texts(run)) <= int(stored) + 1100

@@ -33,7 +33,7 @@ from zchat.common.text import without_keys
 
 _SOFTWARE: Final = f"zchat/{__version__}"
 _NO_HEADS: Final = 2**53 - 1  # a floor above all heads: nothing is read
-_WRONG_KEYS: Final = 2  # handshakes in a row that fail before the link's key is called wrong
+_WRONG_KEYS: Final = 4  # handshakes in a row that fail before the link's key is called wrong
 _PAUSE_S: Final = 0.1  # between them
 _LOOK_S: Final = 5.0  # at the second port, where everything else is waited for for ever
 

@@ -47,7 +47,7 @@ from zchat.common.links import Link
 _OUTBOX_MESSAGES_MAX: Final = 10_000
 _OUTBOX_BYTES_MAX: Final = 8 * 1024 * 1024
 _LOOK_S: Final = 5.0
-_WRONG_KEYS: Final = 2  # handshakes in a row that fail before the link's key is called wrong
+_WRONG_KEYS: Final = 4  # handshakes in a row that fail before the link's key is called wrong
 
 
 class Options(NamedTuple):

@@ -132,14 +132,14 @@ def test_a_report_that_cannot_be_written() -> None:
         raise ConfigurationError("cannot write to stdout: No space left on device")
 
     feed = Feed(Broker(), "logs", "K", None, full)
-    with pytest.raises(OutcomeUnknown, match=r"^cannot write to stdout: .* Lines stored: 1; nobody knows"):
+    with pytest.raises(OutcomeUnknown, match=r"^cannot write to stdout: .* Lines stored: 1; those after"):
         asyncio.run(feed.run(lines(b"1\n2\n")))
 
 
 def test_no_answer_in_time() -> None:
     broker = Broker(lambda text: None if text == "2" else Sent(1, 0, "k", False))
     with pytest.raises(
-        OutcomeUnknown, match=r"^no answer within 0.01 s. Lines stored: 1; nobody knows"
+        OutcomeUnknown, match=r"^no answer within 0.01 s. Lines stored: 1; those after"
     ) as raised:
         asyncio.run(Run(broker, "K", 0.01).feed.run(lines(b"1\n2\n3\n")))
     assert raised.value.id == "K" and "--id K is safe" in str(raised.value)
@@ -188,7 +188,7 @@ def cancelled_when(is_time: Callable[[Run], bool], broker: Broker) -> Run:
 
 def test_interrupted_with_a_line_on_its_way() -> None:
     broker = Broker(lambda text: None)
-    with pytest.raises(OutcomeUnknown, match=r"^interrupted. Lines stored: 0; nobody knows"):
+    with pytest.raises(OutcomeUnknown, match=r"^interrupted. Lines stored: 0; those after"):
         cancelled_when(lambda run: bool(broker.posted), broker)
 
 

@@ -91,6 +91,6 @@ def test_lines(number: int) -> None:
     code, said = interrupted(["--lines", "--id", "K", "general"], number, b"one\n")
     assert code == 8
     assert said == (
-        "zchat: interrupted. Lines stored: 0; nobody knows it of those after them. "
+        "zchat: interrupted. Lines stored: 0; those after them may be stored as well. "
         "Repeating it all with --id K is safe\n"
     )

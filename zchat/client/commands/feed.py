@@ -136,7 +136,7 @@ class Feed:
     def _unknown(self, why: str) -> OutcomeUnknown:
         repeat = "" if self._id is None else f". Repeating it all with --id {quoted(self._id)} is safe"
         return OutcomeUnknown(
-            f"{why}. Lines stored: {self.stored}; nobody knows it of those after them{repeat}", self._id
+            f"{why}. Lines stored: {self.stored}; those after them may be stored as well{repeat}", self._id
         )
 
 

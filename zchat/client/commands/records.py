@@ -1,7 +1,6 @@
 """How what administration is about looks: invites, tokens, sanctions, members, limits, acts of the log."""
 
 import json
-import re
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -181,8 +180,6 @@ def audit_text(entry: Act | Registration) -> str:
     sentence = _logged(entry) if isinstance(entry, Act) else None
     if sentence is None:
         sentence = notice_text(entry).removeprefix("* ").rstrip()
-        if isinstance(entry, Act) and entry.actor == ACCOUNT:
-            sentence = re.sub("^the broker ", f"{_who(ACCOUNT)} ", sentence)
     return f"{clock}  {sentence}\n"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit.formatted_text import StyleAndTextTuples as Fragments
 
+from zchat.client.commands.acting import AWAY
 from zchat.client.commands.chat import Chat
 from zchat.client.commands.echoes import Echoes
 from zchat.client.commands.incoming import Incoming
@@ -208,8 +209,9 @@ class Terminal:
             row.append(("class:status", f" | {self._known.here} here"))
         if chat.client.connected and chat.client.held_s:
             row.append(("class:status", " | sent too much at once: it waits"))
-        if chat.account.away:
-            row += [("class:status", " | "), ("class:away", f"you are away: {one_line(chat.account.away)}")]
+        if away := chat.account.away:
+            reason = "" if away == AWAY else f": {one_line(away)}"
+            row += [("class:status", " | "), ("class:away", f"you are away{reason}")]
         topic = self._known.topics.get(chat.to[1:], "") if chat.to.startswith("#") else ""
         if topic:
             row.append(("class:status", f" | {one_line(topic)}"))
