@@ -26,6 +26,7 @@ EDGES = (
     2**63,
     2**64 - 1,
 )
+BYTES_MAX = 2**20  # four times what the broker takes
 REQUESTS: tuple[type[Struct], ...] = tuple(wire.Request.__args__)
 _TEXTS = (
     "#general",
@@ -48,9 +49,9 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def mutated(rng: Random, data: bytes) -> bytes:
-    """One to eight changes."""
+    """One to eight changes; at most BYTES_MAX of it, since what grows can do so again and again."""
     for _ in range(rng.choice((1, 1, 1, 2, 4, 8))):
-        data = rng.choice(_CHANGES)(rng, data)
+        data = rng.choice(_CHANGES)(rng, data)[:BYTES_MAX]
     return data
 
 
