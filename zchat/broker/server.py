@@ -64,6 +64,8 @@ OF_THE_PROTOCOL: Final = [
     wire.Bound("page_bytes_max", limits.PAGE_BYTES_MAX, "bytes of a page, unless it is one segment; always"),
     wire.Bound("fetches_max", limits.FETCHES_MAX, "pages that one session asks for at once; always"),
 ]  # which no setting changes
+LAST: Final = int(zmq.DONTWAIT)  # numbers: to combine the flags anew takes as long as to send
+MORE: Final = int(zmq.SNDMORE | zmq.DONTWAIT)
 CONTROL: Final = b"@"  # before the routing ids of the control socket; those of ROUTER begin with a zero byte
 _POLL_MS_MAX: Final = 3_600_000  # poll(2) takes no more than 2**31 - 1
 STOP_SECONDS_MAX: Final = 5  # for what was read before the broker was told to stop
@@ -302,8 +304,8 @@ class Server:
                 case TransmitSegments(peer=peer, header=header, segments=segments):
                     self._transmit(peer, (wire.encode(header), *segments), lost)
                 case Publish(topic=topic, payload=payload):
-                    self._xpub.send(topic, zmq.SNDMORE | zmq.DONTWAIT)
-                    self._xpub.send(payload, zmq.DONTWAIT)
+                    self._xpub.send(topic, MORE)
+                    self._xpub.send(payload, LAST)
                     self._xpub_due = True
                 case Append(seq=seq, submissions=submissions):
                     self._handle(Ordered(seq, submissions, time.time_ns() // 1_000_000))
@@ -335,10 +337,10 @@ class Server:
             send, identity = self._router.send, peer
             self._router_due = True  # libzmq may have taken in what came meanwhile, without a sign
         try:
-            send(identity, zmq.SNDMORE | zmq.DONTWAIT)
+            send(identity, MORE)
             for frame in frames[:-1]:
-                send(frame, zmq.SNDMORE | zmq.DONTWAIT)
-            send(frames[-1], zmq.DONTWAIT)
+                send(frame, MORE)
+            send(frames[-1], LAST)
         except zmq.Again:
             pass
         except zmq.ZMQError as error:
