@@ -144,8 +144,8 @@ def test_more_than_is_allowed_is_told_when_to_come_again(connect: Connect, accou
 
 def test_a_token_is_for_what_it_was_given(connect: Connect, account: Client) -> None:
     """And only who administers makes tokens where one has to be invited."""
-    member = connect()
-    member.say(hello(unused("member"), invited(account, "eeeeeeee")))
+    member, member_nick = connect(), unused("member")
+    member.say(hello(member_nick, invited(account, "eeeeeeee")))
     member.session = member.answer(wire.Welcome).session
     make = wire.MakeToken(member.session, 0, "bot", keys.draw().public, [], True, True, 0, "")
     assert member.refused(make) is Refusal.NOT_ALLOWED
@@ -160,12 +160,14 @@ def test_a_token_is_for_what_it_was_given(connect: Connect, account: Client) -> 
     assert bot.send("#builds", 0, "passed").pos
     for request in (
         wire.Send(bot.session, 0, 1, "#general", 1, ["x"]),
-        wire.KeyedSend(bot.session, 0, "@carla", "k", "x"),
+        wire.KeyedSend(bot.session, 0, f"@{member_nick}", "k", "x"),
+        wire.Send(bot.session, 0, 1, "@nobody-is-called-that", 1, ["x"]),
+        wire.Fetch(bot.session, 0, f"@{member_nick}", 0, 0),
         wire.Fetch(bot.session, 0, "#builds", 0, 0),
         wire.Follow(bot.session, 0, ["builds"], True),
         wire.ListPeople(bot.session, 0, None, ""),
         wire.ListRooms(bot.session, 0, ""),
-        wire.Whois(bot.session, 0, "carla"),
+        wire.Whois(bot.session, 0, member_nick),
         wire.Join(bot.session, 0, "general"),
         wire.Join(bot.session, 0, "ops", True),
         wire.SetTopic(bot.session, 0, "builds", "x"),

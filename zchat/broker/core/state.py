@@ -120,6 +120,8 @@ class State:
         if mark == "#":
             return f"#{self._room_name(name)}"
         if mark == "@":
+            if user in self.access.guarded:
+                self._check_has_people(user)
             return direct(user, self.person(name).nick if name != wire.ACCOUNT else name)
         if address == LOG:
             return LOG
@@ -151,7 +153,7 @@ class State:
             return f"#{self.readable_room(address[1:], user).name}"
         else:
             token = self.access.bot(user)
-            if token is not None and (token.rooms or not token.may_read):
+            if token is not None and not token.may_read:
                 raise Denied(Refusal.NOT_ALLOWED, "your token is not for direct messages")
         return self.conversation(user, address)
 
@@ -255,6 +257,12 @@ class State:
         mute = self.access.mute_of(room, user)
         if mute is not None:
             raise Denied(Refusal.NOT_ALLOWED, f"you were muted {by(mute)}")
+
+    def _check_has_people(self, user: str) -> None:
+        """Before a nick is looked for: a bot for some rooms is not told who is registered."""
+        token = self.access.bot(user)
+        if token is not None and token.rooms:
+            raise Denied(Refusal.NOT_ALLOWED, "your token is not for direct messages")
 
     def _check_takes_messages(self, conversation: str, user: str) -> None:
         for nick in readers(conversation):
