@@ -63,7 +63,15 @@ class SqliteDisk:
         self.connections[0].acts[statement] = act
 
     def fail_next(self, certain: bool) -> None:
-        self.interrupt("UPDATE log" if certain else "COMMIT", fail)
+        statements = ("INSERT OR REPLACE INTO state", "UPDATE log") if certain else ("COMMIT",)
+
+        def fail_once() -> None:
+            for statement in statements:
+                self.connections[0].acts.pop(statement, None)
+            fail()
+
+        for statement in statements:  # a write has the one or the other
+            self.interrupt(statement, fail_once)
 
     def restart(self) -> Store:
         self.close()

@@ -150,6 +150,16 @@ def test_any_number_of_rows_in_one_write(disk: Disk, count: int) -> None:
     assert disk.store.load() == Loaded([], count, 0)
 
 
+def test_where_the_log_ends_is_known_after_a_crash(disk: Disk) -> None:
+    log = Log()
+    disk.store.write(log.write([log.segment("#a", 3)._replace(time_ms=5)])._replace(last_time_ms=5))
+    assert disk.crash().load() == Loaded([], 3, 5)
+    disk.store.write(log.write()._replace(last_time_ms=7))
+    assert disk.crash().load() == Loaded([], 3, 7)
+    disk.store.write(log.write([log.segment("#b")._replace(time_ms=9)])._replace(last_time_ms=9))
+    assert disk.crash().load() == Loaded([], 4, 9)
+
+
 class TestFailures:
     def test_a_probe_changes_nothing(self, disk: Disk) -> None:
         log = Log()

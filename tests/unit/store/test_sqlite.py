@@ -197,7 +197,7 @@ class TestFailures:
     def test_a_transaction_that_could_not_be_left_is_left_before_the_next_look(
         self, disk: SqliteDisk
     ) -> None:
-        disk.interrupt("UPDATE log", fail)
+        disk.interrupt("INSERT OR REPLACE INTO state", fail)
         disk.interrupt("ROLLBACK", fail)
         with pytest.raises(StorageFailed) as failed:
             disk.store.write(Log().talk("#a"))

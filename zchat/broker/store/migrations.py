@@ -50,8 +50,9 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
             value BLOB NOT NULL,
             PRIMARY KEY (kind, key)
         ) WITHOUT ROWID""",
-        # One row. `writes` grows with every Write, so that none leaves the file as it was: SQLite does not
-        # write, and so does not sync, a page that did not change.
+        # One row. `writes` grows with every Write that brings no segment, so that none leaves the file as it
+        # was: SQLite does not write, and so does not sync, a page that did not change. What the last segment
+        # says is not repeated here: a page less to write for each commit.
         """CREATE TABLE log (
             last_pos INTEGER NOT NULL,
             last_time_ms INTEGER NOT NULL,

@@ -28,6 +28,8 @@ _ROWS_MAX: Final = 128
 
 _FAILURES: Final = (sqlite3.Error, OverflowError, MemoryError, Malformed)  # the last: of a damaged segment
 _FRAMES: Final = "SELECT frame, frame_bytes FROM segment LEFT JOIN shortened USING (first)"
+_LOG: Final = """SELECT max(log.last_pos, coalesce(newest.last, 0)), max(last_time_ms, coalesce(time_ms, 0))
+    FROM log LEFT JOIN (SELECT last, time_ms FROM segment ORDER BY first DESC LIMIT 1) AS newest"""
 
 Connect = Callable[..., sqlite3.Connection]
 _Row = TypeVar("_Row")
@@ -80,7 +82,7 @@ class SqliteStore:
     def load(self) -> Loaded:
         with _failing(certain=True):
             self._clear()
-            last_pos, last_time_ms = self._db.execute("SELECT last_pos, last_time_ms FROM log").fetchone()
+            last_pos, last_time_ms = self._db.execute(_LOG).fetchone()
             state = self._db.execute("SELECT kind, key, value FROM state ORDER BY kind, key").fetchall()
         return Loaded([StateRow(*row) for row in state], last_pos, last_time_ms)
 
@@ -117,10 +119,11 @@ class SqliteStore:
         gone = [key for key, value in state.items() if value is None]
         if gone:
             self._db.executemany("DELETE FROM state WHERE kind = ? AND key = ?", gone)
-        self._db.execute(
-            "UPDATE log SET last_pos = ?, last_time_ms = ?, writes = writes + 1",
-            (write.last_pos, write.last_time_ms),
-        )
+        if not write.segments:  # else the last of them says it, and a page less is written
+            self._db.execute(
+                "UPDATE log SET last_pos = ?, last_time_ms = ?, writes = writes + 1",
+                (write.last_pos, write.last_time_ms),
+            )
         for first, positions in groupby(sorted(set(write.redactions)), self._holder):
             if first is not None:
                 self._redact(first, positions)
