@@ -1,57 +1,88 @@
-"""`python -m bench`: five rounds of every workload, each against a broker process of its own."""
+"""`python -m bench`: rounds of every workload, each with a server of its own, zchat and its peers in turn."""
 
-import asyncio
 import gc
-import json
-import platform
-from collections.abc import Awaitable, Callable
+import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
-import zmq
 
-from bench import startup, workloads
+from bench import machine, peers, table
+from bench.barest import BARE
+from bench.broker import ZCHAT
 from bench.figures import Figures
-from bench.process import BrokerProcess
-
-WORKLOADS: dict[str, Callable[[BrokerProcess], Awaitable[workloads.Round]]] = {
-    "durable, one at a time": workloads.durable_one,
-    "durable, 1000 outstanding": workloads.durable_many,
-    "50 pairs, direct": workloads.pairs,
-    "fan-out to 10": workloads.fan_out(readers=10, messages=10_000),
-    "fan-out to 100": workloads.fan_out(readers=100, messages=1_000),
-    "idle clients": workloads.idle,
-    "start-up": startup.start_up,
-}
+from bench.plan import NAMES, Step, steps
+from bench.process import pin
+from bench.sizes import FULL, QUICK
+from bench.targets import verdicts
 
 
 @click.command(epilog="Example: python -m bench --rounds 5 --only 'durable, one at a time'")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 100))
-@click.option("--only", multiple=True, type=click.Choice(list(WORKLOADS)), help="These workloads alone.")
+@click.option("--only", multiple=True, type=click.Choice(NAMES), help="These workloads alone.")
+@click.option("--peers/--no-peers", "beside", default=True, help="Other servers that are installed, too.")
+@click.option("--pin/--no-pin", "pinned", default=True, help="Servers and clients on one CPU.")
+@click.option("--quick", is_flag=True, help="A little of everything: to see that it works, not how fast.")
+@click.option(
+    "--growth", "lengths", multiple=True, type=click.IntRange(1000), metavar="MESSAGES",
+    help="Growth with a log of that length, too.",
+)  # fmt: skip
+@click.option(
+    "--cache", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    help="Keep the long logs there for other runs.",
+)  # fmt: skip
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here too.")
-def main(rounds: int, only: tuple[str, ...], json_path: Path | None) -> None:
+@click.option("--report", "report_path", type=click.Path(path_type=Path), help="Write Markdown and plots.")
+def main(
+    rounds: int,
+    only: tuple[str, ...],
+    beside: bool,
+    pinned: bool,
+    quick: bool,
+    lengths: tuple[int, ...],
+    cache: Path | None,
+    json_path: Path | None,
+    report_path: Path | None,
+) -> None:
     """Measure zchat: CURVE on, every message synced before it is acknowledged, 128 bytes each.
 
-    The workloads take turns round by round, so that what else the machine does concerns all of them.
+    Servers and workloads take turns round by round, so that what else the machine does concerns all of them.
     """
+    if report_path is not None:
+        check_plots()
+    cpu = pin() if pinned else None
+    sizes = QUICK if quick else FULL
+    sizes = sizes._replace(growth=tuple(sorted({*sizes.growth, *lengths})))
+    subjects = [ZCHAT, *BARE, *(peers.installed() if beside else ())]
+    with ExitStack() as stack:
+        logs = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zchat-bench-")))
+        figures = _measured(rounds, [*steps(subjects, sizes, logs, only)])
+    rows, facts, judged = [*figures.rows()], machine.facts(subjects, cpu, rounds), verdicts(figures)
+    click.echo("\n".join(table.lines(rows, facts, judged)))
+    if json_path is not None:
+        table.write_json(json_path, rows, facts, judged)
+    if report_path is not None:
+        from bench.report import write_report
+
+        write_report(report_path, rows, facts, judged, subjects)
+
+
+def check_plots() -> None:
+    """Before anything is measured: the plots of a report need one more package."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise click.ClickException("--report draws with matplotlib: pip install '.[bench]'") from None
+
+
+def _measured(rounds: int, all_steps: list[Step]) -> Figures:
     figures = Figures()
     for number in range(rounds):
-        for name in only or WORKLOADS:
-            click.echo(f"round {number + 1} of {rounds}: {name}", err=True)
-            with BrokerProcess() as broker:
-                figures.add("bare commit of this disk", **workloads.bare_commit(broker.directory))
-                figures.add(name, **asyncio.run(WORKLOADS[name](broker)))  # type: ignore[arg-type]
+        for workload, subject, measure in all_steps:
+            click.echo(f"round {number + 1} of {rounds}: {workload}: {subject}", err=True)
+            figures.add(workload, subject, measure())
             gc.collect()
-    versions = f"Python {platform.python_version()}, libzmq {zmq.zmq_version()}, pyzmq {zmq.__version__}"
-    click.echo(f"{platform.system()} {platform.machine()}, {versions}; median (min, max) of {rounds} rounds")
-    for workload, name, middle, least, most in figures.rows():
-        click.echo(f"{workload:27} {name:36} {middle:12,.2f} ({least:,.2f}, {most:,.2f})")
-    if json_path is not None:
-        rows = [
-            dict(zip(("workload", "figure", "median", "min", "max"), row, strict=True))
-            for row in figures.rows()
-        ]
-        json_path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return figures
 
 
 if __name__ == "__main__":

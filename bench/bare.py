@@ -5,8 +5,11 @@ from typing import Final
 
 import zmq
 
-SECRET: Final = "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"  # of the examples of RFC 26: it protects nothing
-PUBLIC: Final = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
+SECRET: Final = (
+    "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"  # of an example in zmq_curve(7): it protects nothing
+)
+PUBLIC: Final = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+ROOM: Final = b"#room\0"
 _MARK: Final = 1_000_000  # frames; nothing is dropped
 
 
@@ -26,7 +29,7 @@ def serve(kind: str, port: int) -> None:
                     xpub.recv()
                     continue
                 router.recv()
-                xpub.send(b"#room\0", zmq.SNDMORE)
+                xpub.send(ROOM, zmq.SNDMORE)
                 xpub.send(router.recv())
     while True:
         router.recv()

@@ -1,13 +1,15 @@
-"""A broker process of its own, and what it costs in CPU time and memory."""
+"""Processes that are measured: a broker of zchat, and what any process costs in CPU time and memory."""
 
 import os
 import socket
 import subprocess
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Protocol, TypeVar
+
+_CPUS = frozenset(os.sched_getaffinity(0))  # before anything is pinned
 
 # Limits that a benchmark does not reach; they are counted all the same.
 SETTINGS = """
@@ -16,29 +18,27 @@ messages_per_second = 1000000000
 messages_burst = 1000000000
 text_bytes_per_second = 1000000000000
 text_bytes_burst = 1000000000000
+requests_per_second = 1000000000
+requests_burst = 1000000000
 """
 
 
 class BrokerProcess:
-    """`zchat broker` on two free ports, with its files in a directory that is removed in the end."""
+    """`zchat broker` on two free ports, with its files in `directory`. `link` is there when it is ready."""
 
-    def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="zchat-bench-")
-        self.directory = Path(self._directory.name)
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
         command = [sys.executable, "-m", "zchat", "broker", "-p", str(free_pair()), "--data-dir"]
-        command += [str(self.directory / "broker"), "--log-level", "error"]
-        (self.directory / "config.toml").write_text(SETTINGS, encoding="utf-8")
-        places = {f"ZCHAT_{kind}_DIR": str(self.directory) for kind in ("CONFIG", "RUNTIME")}
+        command += [str(directory / "broker"), "--log-level", "error"]
+        (directory / "config.toml").write_text(SETTINGS, encoding="utf-8")
+        places = {f"ZCHAT_{kind}_DIR": str(directory) for kind in ("CONFIG", "RUNTIME")}
         self._process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=os.environ | places
         )  # fmt: skip
         assert self._process.stdout is not None
         self.link = self._process.stdout.readline().strip()
-
-    @property
-    def pid(self) -> int:
-        """Of the broker."""
-        return self._process.pid
+        if not self.link:
+            raise RuntimeError("the broker did not start")
 
     def cpu_seconds(self) -> float:
         """CPU time of all its threads so far."""
@@ -48,17 +48,31 @@ class BrokerProcess:
         """Its resident memory."""
         return memory_bytes(self._process.pid)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End it."""
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(60)
         assert self._process.stdout is not None
         self._process.stdout.close()
-        self._directory.cleanup()
+
+
+class Closable(Protocol):
+    """What runs until it is closed."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+_C = TypeVar("_C", bound=Closable)
+
+
+@contextmanager
+def running(started: _C) -> Iterator[_C]:
+    """Ends it in the end."""
+    try:
+        yield started
+    finally:
+        started.close()
 
 
 def cpu_seconds(pid: int) -> float:
@@ -83,3 +97,15 @@ def free_pair() -> int:
             except OSError:
                 continue
             return int(port)
+
+
+def pin() -> int:
+    """Keep this process, and every one that it starts, on one CPU, which is returned."""
+    cpu = max(_CPUS)
+    os.sched_setaffinity(0, {cpu})
+    return cpu
+
+
+def other_cpus() -> set[int]:
+    """Those that this process is not kept on, or when there are none, all."""
+    return set(_CPUS - os.sched_getaffinity(0) or _CPUS)

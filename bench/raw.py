@@ -1,24 +1,40 @@
-"""Connections to any server over plain TCP: what comes is counted by a mark, and not looked at."""
+"""Clients of any server over plain TCP: what comes is counted by a mark, and not looked at."""
 
 import selectors
 import socket
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 _PIECE: Final = 1 << 18  # bytes read at once
-_DEADLINE_S: Final = 120.0
 
 
 class Connection:
-    """One connection. `received` counts how often `mark` has come; nothing else is looked at."""
+    """One client. `received` counts how often `mark` has come; nothing else is looked at. `message` is what
+    it sends to an address; with `stores` each of them is answered by a mark."""
 
-    def __init__(self, port: int, mark: bytes) -> None:
+    def __init__(self, port: int, mark: bytes, message: Callable[[str], bytes], stores: bool = False) -> None:
         self.socket = _connected(port)
-        self.mark = mark
         self.received = 0
+        self._mark = mark
+        self._message = message
+        self._stores = stores
+        self._sent = 0
         self._unsent = b""
+        self._rest = b""
+        self._encoded: dict[str, bytes] = {}
+
+    @property
+    def unanswered(self) -> int:
+        """Messages whose mark has not come."""
+        return self._sent - self.received if self._stores else 0
+
+    @property
+    def may_send(self) -> bool:
+        """The kernel has taken what was sent."""
+        if self._unsent:
+            self._write()
+        return not self._unsent
 
     def ask(self, request: bytes, answer: bytes) -> None:
         """Write something and wait until `answer` has come; what came with it is not counted."""
@@ -32,77 +48,57 @@ class Connection:
             said += piece
         self.socket.setblocking(False)
 
-    def write(self, data: bytes) -> bool:
-        """Write what the kernel takes, the rest with the next call. False: it takes nothing more now."""
-        self._unsent += data
-        with suppress(BlockingIOError):
-            self._unsent = self._unsent[self.socket.send(self._unsent) :]
-        return not self._unsent
+    def send(self, to: str, messages: int) -> None:
+        """So many in one piece; what the kernel does not take goes with the next call of `may_send`."""
+        message = self._encoded.get(to)
+        if message is None:
+            message = self._encoded[to] = self._message(to)
+        self._sent += messages
+        self._unsent += message * messages
+        self._write()
 
     def read(self) -> None:
         """Count what has come."""
         piece = self.socket.recv(_PIECE)
         if not piece:
             raise ConnectionError("the server closed the connection")
-        self.received += piece.count(self.mark)
+        came = self._rest + piece
+        self.received += came.count(self._mark)
+        if len(self._mark) > 1:  # it may come in two pieces
+            self._rest = came[1 - len(self._mark) :]
 
     def close(self) -> None:
         """End it."""
         self.socket.close()
 
-
-def pump(
-    senders: Sequence[tuple[Connection, bytes]],
-    receivers: Sequence[Connection],
-    messages: int,
-    window: int,
-    batch: int,
-) -> None:
-    """Have each sender write its message `messages` times, `batch` at once, at most `window` ahead of the
-    receivers, which get them all: that of the same place when there are as many, else everybody gets those of
-    the one sender. Returns when all has come."""
-    each = len(senders) == len(receivers) and len(senders) > 1
-    written = [0] * len(senders)
-    begun = [receiver.received for receiver in receivers]
-    with selectors.DefaultSelector() as selector:
-        for receiver in receivers:
-            selector.register(receiver.socket, selectors.EVENT_READ, receiver.read)
-        ends_at = time.monotonic() + _DEADLINE_S
-        while True:
-            came = [receiver.received - before for receiver, before in zip(receivers, begun, strict=True)]
-            least = min(came)
-            if least >= messages:
-                return
-            for place, (sender, message) in enumerate(senders):
-                ahead = written[place] - (came[place] if each else least)
-                count = min(batch, messages - written[place], window - ahead)
-                if sender.write(b"") and count > 0:
-                    written[place] += count
-                    sender.write(message * count)
-            if time.monotonic() > ends_at:
-                raise TimeoutError(f"{least} of {messages} came")
-            for key, _ in selector.select(0.001):
-                read: Callable[[], None] = key.data
-                read()
+    def _write(self) -> None:
+        with suppress(BlockingIOError):
+            self._unsent = self._unsent[self.socket.send(self._unsent) :]
 
 
-def one_by_one(
-    sender: Connection, message: bytes, receivers: Sequence[Connection], messages: int
-) -> list[float]:
-    """Seconds from writing a message until everybody has it, for one after the other."""
-    seconds = []
-    with selectors.DefaultSelector() as selector:
-        for receiver in receivers:
-            selector.register(receiver.socket, selectors.EVENT_READ, receiver.read)
-        for _ in range(messages):
-            wanted = sum(receiver.received for receiver in receivers) + len(receivers)
-            begin = time.perf_counter()
-            sender.write(message)
-            while sum(receiver.received for receiver in receivers) < wanted:
-                for key, _ in selector.select(5.0):
-                    key.data()
-            seconds.append(time.perf_counter() - begin)
-    return seconds
+class Connections:
+    """The clients of one server in this process."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._all: list[Connection] = []
+
+    def add(self, connection: Connection) -> Connection:
+        """One more."""
+        self._all.append(connection)
+        self._selector.register(connection.socket, selectors.EVENT_READ, connection.read)
+        return connection
+
+    def wait(self, seconds: float) -> None:
+        """Read what has come, or what comes first within that time."""
+        for key, _ in self._selector.select(seconds):
+            key.data()
+
+    def close(self) -> None:
+        """End them all."""
+        self._selector.close()
+        for connection in self._all:
+            connection.close()
 
 
 def _connected(port: int) -> socket.socket:

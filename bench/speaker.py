@@ -10,20 +10,23 @@ import zmq
 from zchat.common import keys, limits, wire
 from zchat.common.links import Link
 
-MARK: Final = b"~"
-TEXT: Final = "x" * 127 + "~"
+MARK: Final = b"~~~~"  # ends each text; nothing else in a segment looks like that
+TEXT: Final = "x" * (128 - len(MARK)) + MARK.decode()
 _DEADLINE_S: Final = 120.0
+_PING_S: Final = limits.HEARTBEAT_MS / 1000
 _SOCKETS_MAX: Final = 8_192
 
 
 class Speaker:
-    """One client: a DEALER and, with `reads`, a SUB, with a key of its own. `received` counts messages,
-    `stored` those that were acknowledged."""
+    """One client: a DEALER and, with `reads`, a SUB, with a key of its own. `received` counts messages that
+    came, `unanswered` those it sent that were not acknowledged."""
 
     def __init__(self, context: "zmq.Context[zmq.Socket[bytes]]", link: Link, nick: str, reads: bool) -> None:
         self.nick = nick
+        self.reads = reads
         self.received = 0
-        self.stored = 0
+        self.unanswered = 0
+        self.may_send = True
         self._context = context
         self._link = link
         self._key = keys.draw()
@@ -35,20 +38,18 @@ class Speaker:
         hello = wire.Hello(1, 1, nick, time.time_ns() % 2**62, 0, None, not reads, "bench/1", True)
         self.dealer.send(wire.encode(hello))
 
-    def welcomed(self) -> wire.Welcome:
+    def welcomed(self) -> None:
         """Wait until it is let in."""
-        assert self.dealer.poll(int(_DEADLINE_S * 1000)), "no Welcome"
-        welcome = wire.decode_answer(self.dealer.recv())
+        welcome = wire.decode_answer(self.answer()[0])
         assert isinstance(welcome, wire.Welcome), welcome
         self._session = welcome.session
         self._welcome = welcome
-        return welcome
 
     def subscribe(self) -> None:
-        """Ask for `general` and the nonce; `confirmed` waits for both."""
+        """Ask for what a client reads: presence, `general`, and the nonce; `confirmed` waits for it."""
         self.sub = self._socket(zmq.SUB, self._welcome.port)
-        self.sub.subscribe(wire.room_topic("general"))
-        self.sub.subscribe(wire.nonce_topic(self._welcome.nonce))
+        for topic in (wire.HERE, wire.room_topic("general"), wire.nonce_topic(self._welcome.nonce)):
+            self.sub.subscribe(topic)
 
     def confirmed(self) -> None:
         """Wait until what it subscribed to is in force."""
@@ -63,10 +64,32 @@ class Speaker:
         """One Send of so many messages."""
         self._token += 1
         self._window[self._token] = messages
-        lowest = self._counter - sum(self._window.values()) + messages
+        lowest = self._counter - self.unanswered
         texts = [TEXT] * messages
         self.dealer.send(wire.encode(wire.Send(self._session, self._token, lowest, to, self._counter, texts)))
         self._counter += messages
+        self.unanswered += messages
+
+    def join(self, room: str) -> None:
+        """Become a member of a room, which is made if there is none."""
+        self._token += 1
+        self.dealer.send(wire.encode(wire.Join(self._session, self._token, room)))
+        while not isinstance(wire.decode_answer(self.answer()[0]), wire.Done):
+            pass
+
+    def page(self, to: str, before: int) -> list[bytes]:
+        """The segments of a page of what was said before a position."""
+        self._token += 1
+        self.dealer.send(wire.encode(wire.Fetch(self._session, self._token, to, 1, before)))
+        while True:
+            header, *segments = self.answer()
+            if isinstance(wire.decode_answer(header), wire.Page):
+                return segments
+
+    def answer(self) -> list[bytes]:
+        """The next answer, as its frames."""
+        assert self.dealer.poll(int(_DEADLINE_S * 1000)), "no answer"
+        return self.dealer.recv_multipart()
 
     def read(self) -> None:
         """Count all that has come."""
@@ -94,13 +117,13 @@ class Speaker:
                         if not socket.getsockopt(zmq.RCVMORE):
                             break
                 elif socket is self.dealer:
-                    self._answer(wire.decode_answer(first))
+                    self._answered(wire.decode_answer(first))
         except zmq.Again:
             pass
 
-    def _answer(self, answer: wire.Answer) -> None:
+    def _answered(self, answer: wire.Answer) -> None:
         if isinstance(answer, wire.Ack):
-            self.stored += sum(self._window.pop(row.token, 0) for row in answer.results)
+            self.unanswered -= sum(self._window.pop(row.token, 0) for row in answer.results)
         elif isinstance(answer, wire.Refused):
             raise AssertionError(answer)
 
@@ -117,35 +140,30 @@ class Speaker:
 
 
 class Speakers:
-    """Clients of one broker in this process. Use it with `with`."""
+    """The clients of one broker in this process."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, prefix: str = "n") -> None:
         self._link = link
+        self._prefix = prefix  # of their nicks
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._context.set(zmq.MAX_SOCKETS, _SOCKETS_MAX)
         self._all: list[Speaker] = []
         self._poller = zmq.Poller()
         self._of: dict[object, Speaker] = {}
+        self._next = 0  # to give a sign of life
+        self._pinged = time.monotonic()
 
-    def __enter__(self) -> "Speakers":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for speaker in self._all:
-            speaker.close()
-        self._context.destroy(0)
-
-    def make(self, count: int, reads: bool) -> list[Speaker]:
+    def make(self, count: int, reads: bool) -> Sequence[Speaker]:
         """So many more, which are let in and, when they read, confirmed."""
         start = len(self._all)
-        made = [Speaker(self._context, self._link, f"n{start + n}", reads) for n in range(count)]
-        self._all += made
+        made = [Speaker(self._context, self._link, f"{self._prefix}{start + n}", reads) for n in range(count)]
         for speaker in made:
             speaker.welcomed()
         for speaker in made if reads else ():
             speaker.subscribe()
         for speaker in made if reads else ():
             speaker.confirmed()
+        self._all += made
         for speaker in made:
             for socket in (speaker.dealer, speaker.sub):
                 if socket is not None:
@@ -153,54 +171,19 @@ class Speakers:
                     self._of[socket] = speaker
         return made
 
-    def pump(
-        self,
-        senders: Sequence[tuple[Speaker, str]],
-        receivers: Sequence[Speaker],
-        messages: int,
-        window: int,
-        batch: int,
-    ) -> None:
-        """As `bench.raw.pump`. Without receivers the senders wait for what is stored alone."""
-        each = len(senders) == len(receivers) and len(senders) > 1
-        written = [0] * len(senders)
-        begun = [receiver.received for receiver in receivers]
-        stored = [sender.stored for sender, _ in senders]
-        ends_at = time.monotonic() + _DEADLINE_S
-        while True:
-            came = [receiver.received - before for receiver, before in zip(receivers, begun, strict=True)]
-            kept = [sender.stored - before for (sender, _), before in zip(senders, stored, strict=True)]
-            least = min(came, default=min(kept))
-            if least >= messages and min(kept) >= messages:
-                return
-            for place, (sender, to) in enumerate(senders):
-                ahead = written[place] - min(kept[place], came[place] if each else least)
-                count = min(batch, messages - written[place])
-                if count > 0 and ahead + count <= window:
-                    sender.send(to, count)
-                    written[place] += count
-            if time.monotonic() > ends_at:
-                raise TimeoutError(f"{least} of {messages} came")
-            for socket, _ in self._poller.poll(1):
-                self._of[socket].read()
+    def wait(self, seconds: float) -> None:
+        """Read what has come, or what comes first within that time; and give signs of life, in turn."""
+        for socket, _ in self._poller.poll(max(1, int(seconds * 1000))):
+            self._of[socket].read()
+        due = int((time.monotonic() - self._pinged) / _PING_S * len(self._all))
+        if due > 0:
+            self._pinged = time.monotonic()
+        for _ in range(min(due, len(self._all))):
+            self._next = (self._next + 1) % len(self._all)
+            self._all[self._next].ping()
 
-    def one_by_one(
-        self, sender: Speaker, to: str, receivers: Sequence[Speaker], messages: int
-    ) -> list[float]:
-        """As `bench.raw.one_by_one`; without receivers until it is stored."""
-        seconds = []
-        for _ in range(messages):
-            wanted = sum(receiver.received for receiver in receivers) + len(receivers)
-            stored = sender.stored + 1
-            begin = time.perf_counter()
-            sender.send(to, 1)
-            while sum(receiver.received for receiver in receivers) < wanted or (
-                not receivers and sender.stored < stored
-            ):
-                for socket, _ in self._poller.poll(1000):
-                    self._of[socket].read()
-            seconds.append(time.perf_counter() - begin)
-            while sender.stored < stored:
-                for socket, _ in self._poller.poll(1000):
-                    self._of[socket].read()
-        return seconds
+    def close(self) -> None:
+        """End them all."""
+        for speaker in self._all:
+            speaker.close()
+        self._context.destroy(0)

@@ -5,9 +5,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 
-from bench.process import BrokerProcess
+from bench.figures import Round
+from bench.process import BrokerProcess, running
+from bench.sizes import Sizes
 
 MEASURE = ("-c", "import zmq, click")  # what any of them has to load, but the help
 COMMANDS = {
@@ -18,10 +21,14 @@ COMMANDS = {
 }
 
 
-async def start_up(broker: BrokerProcess, runs: int = 11) -> dict[str, float]:
+def start_up(directory: Path, sizes: Sizes) -> Round:
     """Medians in milliseconds, and the medians of the ratios to what was measured just before. The processes
     take turns, so that what else the machine does concerns all of them."""
-    environment = _environment(broker)
+    with running(BrokerProcess(directory)) as broker:
+        return _measured(environment(broker), sizes.commands)
+
+
+def _measured(environment: dict[str, str], runs: int) -> Round:
     commands = {"imports": MEASURE, **COMMANDS}
     for arguments in commands.values():  # writes the bytecode, and registers the nick
         _seconds(arguments, environment)
@@ -35,7 +42,7 @@ async def start_up(broker: BrokerProcess, runs: int = 11) -> dict[str, float]:
     return figures | ratios
 
 
-def _environment(broker: BrokerProcess) -> dict[str, str]:
+def environment(broker: BrokerProcess) -> dict[str, str]:
     """An installation of its own, and modules as they are after `pip install`: compiled."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     places = {f"ZCHAT_{kind}_DIR": str(broker.directory / kind) for kind in ("CONFIG", "STATE", "DATA")}

@@ -1,178 +1,154 @@
-"""The workloads: each runs clients against a broker and returns the figures of one round."""
+"""The workloads that every subject gets alike: each returns the figures of one round with a server."""
 
-import asyncio
-import sqlite3
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, closing
-from itertools import count
-from pathlib import Path
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
-from bench.figures import percentiles_us
-from bench.process import BrokerProcess
-from zchat.client.aio import AsyncClient
-from zchat.common import keys
+from bench.drive import one_by_one, pump
+from bench.figures import Round, percentiles_us
+from bench.sizes import Sizes
+from bench.subject import Kind, Server
 
-TEXT = "x" * 128
-OUTSTANDING = 1000
+WINDOW: Final = 1_000  # messages on their way
+WINDOW_OF_PAIR: Final = 100
+BATCH: Final = 100  # sent at once
+PAIRS: Final = 50
+_IDLE_BEFORE: Final = 10  # clients that are there before memory is measured
 
-Round = dict[str, float]
-_numbers = count()
-
-
-def client(broker: BrokerProcess, quiet: bool = False) -> AsyncClient:
-    """A client with a key and a nick of its own, reading from now on, or `quiet`, as a script that sends."""
-    return AsyncClient(broker.link, f"bench{next(_numbers)}", key=keys.draw(), quiet=quiet, timeout=30)
+Run = Callable[[Server, Sizes], Round]
 
 
-def bare_commit(directory: Path, commits: int = 500) -> Round:
-    """One small row a commit, synced, by SQLite alone on the same disk."""
-    seconds = []
-    with closing(sqlite3.connect(directory / "bare.db", isolation_level=None)) as db:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("CREATE TABLE IF NOT EXISTS row (number INTEGER PRIMARY KEY, text TEXT)")
-        for _ in range(commits):
-            begin = time.perf_counter()
-            db.execute("BEGIN IMMEDIATE")
-            db.execute("INSERT INTO row (text) VALUES (?)", (TEXT,))
-            db.execute("COMMIT")
-            seconds.append(time.perf_counter() - begin)
-    return percentiles_us(seconds)
+class Workload(NamedTuple):
+    """What is done with a server, also in words. It concerns the subjects of that kind."""
+
+    kind: Kind
+    run: Run
+    words: str
 
 
-async def durable_one(broker: BrokerProcess, messages: int = 1000) -> Round:
-    """One script, one message at a time, each acknowledged before the next."""
-    seconds = []
-    async with client(broker, quiet=True) as sender:
-        await sender.send("general", TEXT)
-        cost = _Cost(broker)
-        for _ in range(messages):
-            begin = time.perf_counter()
-            await sender.send("general", TEXT)
-            seconds.append(time.perf_counter() - begin)
-        return cost.of(messages) | percentiles_us(seconds)
+def durable(server: Server, sizes: Sizes) -> Round:
+    """One client, a thousand messages that are not acknowledged yet."""
+    line = server.storing()
+    pump(server, [line], [], max(BATCH, sizes.durable // 10), WINDOW, BATCH)
+    cost = Cost(server)
+    return cost.of(pump(server, [line], [], sizes.durable, WINDOW, BATCH))
 
 
-async def durable_many(broker: BrokerProcess, messages: int = 200_000) -> Round:
-    """One client process with 1000 messages outstanding."""
-    async with client(broker) as sender:
-        await sender.send("general", TEXT)
-        cost = _Cost(broker)
-        own = time.process_time()
-        await _pump(sender, "general", messages)
-        figures = cost.of(messages)
-        return figures | {"client_cpu_us_per_message": (time.process_time() - own) / messages * 1e6}
+def durable_one(server: Server, sizes: Sizes) -> Round:
+    """One client, the next message when the one before is acknowledged."""
+    line = server.storing()
+    one_by_one(server, line, [], 20)
+    cost = Cost(server)
+    seconds = one_by_one(server, line, [], sizes.durable_one)
+    return cost.of(sizes.durable_one) | percentiles_us(seconds)
 
 
-async def pairs(broker: BrokerProcess, pairs: int = 50, messages: int = 400) -> Round:
-    """Fifty pairs, each with direct messages from one to the other, as many as the client sends at once."""
-    async with AsyncExitStack() as stack:
-        ends = [(client(broker), client(broker)) for _ in range(pairs)]
-        for one, other in ends:
-            await stack.enter_async_context(one)
-            await stack.enter_async_context(other)
-        cost = _Cost(broker)
-        work: list[Awaitable[object]] = [_receive(other, messages) for _, other in ends]
-        work += [_pump(one, f"@{other.nick}", messages) for one, other in ends]
-        await asyncio.gather(*work)
-        return cost.of(pairs * messages)
+def fan_out(readers: int) -> Run:
+    """One sender, so many readers: as fast as all of them get it."""
 
-
-def fan_out(readers: int, messages: int) -> Callable[[BrokerProcess], Awaitable[Round]]:
-    """One sender to a room with so many readers: saturated, and with one message in flight."""
-
-    async def run(broker: BrokerProcess) -> Round:
-        async with AsyncExitStack() as stack:
-            sender = await stack.enter_async_context(client(broker))
-            all_readers = [client(broker) for _ in range(readers)]
-            for reader in all_readers:
-                await stack.enter_async_context(reader)
-            await _warm(sender, all_readers)
-            cost = _Cost(broker)
-            received = [_receive(reader, messages) for reader in all_readers]
-            await asyncio.gather(_pump(sender, "general", messages), *received)
-            saturated = cost.of(messages * readers)
-            cost, seconds = _Cost(broker), []
-            for _ in range(100):
-                begin = time.perf_counter()
-                await sender.send("general", TEXT)
-                await asyncio.gather(*(_receive(reader, 1) for reader in all_readers))
-                seconds.append(time.perf_counter() - begin)
-            single = cost.of(100 * readers)
-            return {
-                "deliveries_per_s": saturated["messages_per_s"],
-                "cpu_us_per_delivery": saturated["cpu_us_per_message"],
-                "one_in_flight_cpu_us_per_delivery": single["cpu_us_per_message"],
-            } | {f"one_in_flight_{name}": value for name, value in percentiles_us(seconds).items()}
+    def run(server: Server, sizes: Sizes) -> Round:
+        line, receivers = server.room(readers)
+        messages = max(2 * BATCH, sizes.deliveries // readers)
+        pump(server, [line], receivers, max(BATCH, messages // 10), WINDOW, BATCH)
+        cost = Cost(server)
+        return cost.of(pump(server, [line], receivers, messages, WINDOW, BATCH) * readers)
 
     return run
 
 
-async def idle(broker: BrokerProcess, clients: int = 100) -> Round:
-    """What a client that is here and says nothing costs in memory, and how long so many take to be ready."""
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(client(broker))
-        before, begin = broker.memory_bytes(), time.perf_counter()
-        for _ in range(clients):
-            await stack.enter_async_context(client(broker))
-        ready = time.perf_counter() - begin
-        return {
-            "kib_per_client": (broker.memory_bytes() - before) / clients / 1024,
-            "ready_ms_per_client": ready / clients * 1000,
-        }
+def fan_out_one(readers: int) -> Run:
+    """One sender, so many readers: the next message when all have the one before."""
+
+    def run(server: Server, sizes: Sizes) -> Round:
+        line, receivers = server.room(readers)
+        messages = max(20, sizes.deliveries_one // readers)
+        one_by_one(server, line, receivers, 20)
+        cost = Cost(server)
+        seconds = one_by_one(server, line, receivers, messages)
+        return cost.of(messages * readers) | percentiles_us(seconds)
+
+    return run
 
 
-class _Cost:
-    """Time and the broker's CPU time from here on."""
+def pairs(server: Server, sizes: Sizes) -> Round:
+    """Fifty pairs, one end writes to the other as fast as it gets it."""
+    lines, receivers = server.pairs(PAIRS)
+    pump(server, lines, receivers, WINDOW_OF_PAIR, WINDOW_OF_PAIR, BATCH)
+    cost = Cost(server)
+    return cost.of(pump(server, lines, receivers, sizes.pairs, WINDOW_OF_PAIR, BATCH))
 
-    def __init__(self, broker: BrokerProcess) -> None:
-        self._broker = broker
-        self._cpu = broker.cpu_seconds()
+
+def pairs_one(server: Server, sizes: Sizes) -> Round:
+    """Fifty pairs, each with one message on its way at a time."""
+    lines, receivers = server.pairs(PAIRS)
+    pump(server, lines, receivers, 2, 1, 1)
+    cost = Cost(server)
+    return cost.of(pump(server, lines, receivers, sizes.pairs_one, 1, 1))
+
+
+def pairs_in_turn(server: Server, sizes: Sizes) -> Round:
+    """Fifty pairs in turn, with one message of all of them on its way at a time."""
+    lines, receivers = server.pairs(PAIRS)
+    seconds: list[float] = []
+    for line, receiver in zip(lines, receivers, strict=True):
+        one_by_one(server, line, [receiver], 2)
+    cost = Cost(server)
+    for _ in range(max(1, sizes.pairs_one // 10)):
+        for line, receiver in zip(lines, receivers, strict=True):
+            seconds += one_by_one(server, line, [receiver], 2)
+    return cost.of(len(seconds)) | percentiles_us(seconds)
+
+
+def idle(server: Server, sizes: Sizes) -> Round:
+    """So many clients that listen and say nothing: their memory, and the time until all are there."""
+    server.listeners(_IDLE_BEFORE)
+    before, begin = server.memory_bytes(), time.perf_counter()
+    server.listeners(sizes.idle)
+    ready = time.perf_counter() - begin
+    return {"kib_per_client": (server.memory_bytes() - before) / sizes.idle / 1024, "ready_s": ready}
+
+
+class Cost:
+    """Time and the server's CPU time from here on."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._cpu = server.cpu_seconds()
         self._begin = time.perf_counter()
 
     def of(self, messages: int) -> Round:
+        """For each of so many messages or deliveries."""
         seconds = time.perf_counter() - self._begin
-        return {
-            "messages_per_s": messages / seconds,
-            "cpu_us_per_message": (self._broker.cpu_seconds() - self._cpu) / messages * 1e6,
-        }
+        cpu = self._server.cpu_seconds() - self._cpu
+        return {"per_s": messages / seconds, "cpu_us": cpu / messages * 1e6}
 
 
-async def _pump(sender: AsyncClient, to: str, messages: int) -> None:
-    """Send so many with at most OUTSTANDING unanswered, and wait for all answers."""
-    free = asyncio.Semaphore(OUTSTANDING)
-    done = asyncio.Event()
-    answered = 0
-
-    def answer(_: object) -> None:
-        nonlocal answered
-        answered += 1
-        free.release()
-        if answered == messages:
-            done.set()
-
-    for _ in range(messages):
-        await free.acquire()
-        (await sender.post(to, TEXT)).add_done_callback(answer)
-    await done.wait()
+def _fan_outs(readers: int) -> dict[str, Workload]:
+    words = f"One sender, {readers} readers in a room"
+    return {
+        f"fan-out to {readers}": Workload("fan-out", fan_out(readers), f"{words}, saturated."),
+        f"fan-out to {readers}, one in flight": Workload(
+            "fan-out, one in flight", fan_out_one(readers), f"{words}: the next when all have the one before."
+        ),
+    }
 
 
-async def _receive(reader: AsyncClient, messages: int) -> None:
-    received = 0
-    async for _ in reader.messages():
-        received += 1
-        if received == messages:
-            return
-
-
-async def _warm(sender: AsyncClient, readers: list[AsyncClient]) -> None:
-    """Until everybody gets what is said: all subscriptions are in force."""
-    sent = await sender.send("general", "ready")
-
-    async def until_read(reader: AsyncClient) -> None:
-        async for message in reader.messages():
-            if message.pos >= sent.pos:
-                return
-
-    await asyncio.gather(*(until_read(reader) for reader in readers))
+WORKLOADS: Final[dict[str, Workload]] = {
+    "durable, 1000 outstanding": Workload(
+        "durable", durable, "One client, a thousand messages that are not acknowledged yet."
+    ),
+    "durable, one at a time": Workload(
+        "durable", durable_one, "One client, the next message when the one before is acknowledged."
+    ),
+    **_fan_outs(10),
+    **_fan_outs(100),
+    **_fan_outs(1000),
+    "50 pairs, direct": Workload("pairs", pairs, "Fifty pairs, one end writes to the other, saturated."),
+    "50 pairs, direct, one in flight": Workload(
+        "pairs, one in flight", pairs_one, "Fifty pairs, each with one message on its way at a time."
+    ),
+    "50 pairs, direct, in turn": Workload(
+        "pairs, one in flight", pairs_in_turn, "Fifty pairs, one message of all on its way at a time."
+    ),
+    "idle clients": Workload("idle", idle, "A thousand clients that read a room in which nothing is said."),
+}
