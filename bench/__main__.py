@@ -57,7 +57,7 @@ def main(
     with ExitStack() as stack:
         logs = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zchat-bench-")))
         figures = _measured(rounds, [*steps(subjects, sizes, logs, only)])
-    rows, facts, judged = [*figures.rows()], machine.facts(subjects, cpu, rounds), verdicts(figures)
+    rows, facts, judged = [*figures.rows()], machine.facts(subjects, cpu, rounds, quick), verdicts(figures)
     click.echo("\n".join(table.lines(rows, facts, judged)))
     if json_path is not None:
         table.write_json(json_path, rows, facts, judged)

@@ -157,7 +157,7 @@ def bare_round_trip(directory: Path, sizes: Sizes) -> Round:
 
 
 _VERSION = f"pyzmq {zmq.__version__}, libzmq {zmq.zmq_version()}"
-_PROMISE = "encrypted; nothing is stored, nothing acknowledged"
+_PROMISE = "nothing is stored, nothing acknowledged; encrypted on the way"
 BARE = [
     Subject(
         "bare XPUB", _VERSION, _PROMISE, frozenset(("fan-out, one in flight",)), lambda _: BareProcess("xpub")

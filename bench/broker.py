@@ -48,5 +48,9 @@ class Broker(BrokerProcess):
 
 
 ZCHAT = Subject(
-    "zchat", f"zchat {__version__}", "encrypted; written to a file and synced", CHATS | STORES, Broker
+    "zchat",
+    f"zchat {__version__}",
+    "written to a file and synced; encrypted on the way",
+    CHATS | STORES,
+    Broker,
 )

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import sqlite3
 import sys
 import time
@@ -13,7 +14,7 @@ import zmq
 from bench.subject import Subject
 
 
-def facts(subjects: Sequence[Subject], cpu: int | None, rounds: int) -> dict[str, str]:
+def facts(subjects: Sequence[Subject], cpu: int | None, rounds: int, quick: bool) -> dict[str, str]:
     """In the order in which they are told. `cpu` is the one that everything was kept on."""
     pinned = "not pinned" if cpu is None else f"server and clients on CPU {cpu}"
     versions = dict.fromkeys(subject.version for subject in subjects)
@@ -23,8 +24,8 @@ def facts(subjects: Sequence[Subject], cpu: int | None, rounds: int) -> dict[str
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}, libzmq {zmq.zmq_version()}",
         "versions": "; ".join(versions),
-        "rounds": f"{rounds}, {pinned}",
-        "command": " ".join(["python -m bench", *map(_quoted, sys.argv[1:])]),
+        "rounds": f"{rounds}, {pinned}" + ", quick: no figure means anything" * quick,
+        "command": shlex.join(["python", "-m", "bench", *map(_without_place, sys.argv[1:])]),
     }
 
 
@@ -35,5 +36,6 @@ def _cpu_model() -> str:
     return platform.processor()
 
 
-def _quoted(argument: str) -> str:
-    return f"'{argument}'" if set(argument) & set(" ,") else argument
+def _without_place(argument: str) -> str:
+    """An absolute path is nobody's business, and of no use elsewhere."""
+    return Path(argument).name if argument.startswith("/") else argument

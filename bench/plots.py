@@ -10,6 +10,7 @@ matplotlib.use("svg")
 matplotlib.rcParams["svg.hashsalt"] = "zchat"  # the same figures make the same file
 
 from matplotlib import pyplot  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 from bench.figures import Row  # noqa: E402
 from bench.plan import GROWTH  # noqa: E402
@@ -18,7 +19,10 @@ _ZCHAT: Final = "#c2410c"
 _OTHERS: Final = "#64748b"
 _BARS: Final = [
     ("Durable: server CPU a message", "durable", "cpu_us", ("durable, 1000 outstanding",)),
-    ("Durable: from sending to the acknowledgement, p50", "durable-latency", "p50_us", ("durable, one at a time",)),
+    (
+        "Durable: from sending to the acknowledgement, p50", "durable-latency", "p50_us",
+        ("durable, one at a time",),
+    ),
     (
         "Fan-out, saturated: server CPU a delivery", "fan-out", "cpu_us",
         ("fan-out to 10", "fan-out to 100", "fan-out to 1000"),
@@ -88,7 +92,7 @@ def _curve(path: Path, title: str, rows: Sequence[Row]) -> Path:
     return _save(path, title, figure)
 
 
-def _save(path: Path, title: str, figure: "pyplot.Figure") -> Path:
+def _save(path: Path, title: str, figure: Figure) -> Path:
     figure.suptitle(title)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})

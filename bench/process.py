@@ -32,13 +32,14 @@ class BrokerProcess:
         command += [str(directory / "broker"), "--log-level", "error"]
         (directory / "config.toml").write_text(SETTINGS, encoding="utf-8")
         places = {f"ZCHAT_{kind}_DIR": str(directory) for kind in ("CONFIG", "RUNTIME")}
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, env=os.environ | places
-        )  # fmt: skip
+        with open(directory / "broker.log", "w") as log:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | places
+            )
         assert self._process.stdout is not None
         self.link = self._process.stdout.readline().strip()
         if not self.link:
-            raise RuntimeError("the broker did not start")
+            raise RuntimeError((directory / "broker.log").read_text())
 
     def cpu_seconds(self) -> float:
         """CPU time of all its threads so far."""
