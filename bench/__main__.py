@@ -56,8 +56,12 @@ def main(
     subjects = [ZCHAT, *BARE, *(peers.installed() if beside else ())]
     with ExitStack() as stack:
         logs = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zchat-bench-")))
-        figures = _measured(rounds, [*steps(subjects, sizes, logs, only)])
-    rows, facts, judged = [*figures.rows()], machine.facts(subjects, cpu, rounds, quick), verdicts(figures)
+        figures, failed = _measured(rounds, [*steps(subjects, sizes, logs, only)])
+    rows, facts, judged = (
+        [*figures.rows()],
+        machine.facts(subjects, cpu, rounds, quick),
+        verdicts(figures, not only),
+    )
     click.echo("\n".join(table.lines(rows, facts, judged)))
     if json_path is not None:
         table.write_json(json_path, rows, facts, judged)
@@ -65,6 +69,8 @@ def main(
         from bench.report import write_report
 
         write_report(report_path, rows, facts, judged, subjects)
+    if failed:
+        raise click.ClickException(f"failed: {'; '.join(failed)}")
 
 
 def check_plots() -> None:
@@ -75,14 +81,19 @@ def check_plots() -> None:
         raise click.ClickException("--report draws with matplotlib: pip install '.[bench]'") from None
 
 
-def _measured(rounds: int, all_steps: list[Step]) -> Figures:
-    figures = Figures()
+def _measured(rounds: int, all_steps: list[Step]) -> tuple[Figures, list[str]]:
+    """What was measured, and what failed."""
+    figures, failed = Figures(), list[str]()
     for number in range(rounds):
         for workload, subject, measure in all_steps:
             click.echo(f"round {number + 1} of {rounds}: {workload}: {subject}", err=True)
-            figures.add(workload, subject, measure())
+            try:
+                figures.add(workload, subject, measure())
+            except Exception as error:  # all else that was measured is not lost for that
+                click.echo(f"FAILED, and left out: {error!r}", err=True)
+                failed.append(f"{workload}: {subject}")
             gc.collect()
-    return figures
+    return figures, failed
 
 
 if __name__ == "__main__":

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Final
 
 from bench.broker import Broker
-from bench.drive import Line, pump
+from bench.drive import pump
 from bench.figures import Round, percentiles_us
 from bench.log import ROOMS, SELDOM, log_of
 from bench.process import running
 from bench.sizes import Sizes
-from bench.speaker import Speaker
+from bench.speaker import Speakers
 from bench.startup import environment
 from bench.workloads import BATCH, WINDOW, Cost
 from zchat import AsyncClient
 from zchat.common import keys
+from zchat.common.links import parse
 
 PAGE: Final = 50  # messages that somebody looks at
 _ROOM: Final = "general"
@@ -35,22 +36,22 @@ def growth(messages: int, cache: Path, directory: Path, sizes: Sizes) -> Round:
     begin = time.perf_counter()
     with running(Broker(directory)) as broker:
         figures = {"start_ms": (time.perf_counter() - begin) * 1000}
-        line = broker.storing()
-        assert isinstance(line.sender, Speaker)
         bounds = random.Random(1).choices(range(messages // 10, messages), k=sizes.pages)
-        figures |= _served(broker, line.sender, bounds)
+        figures |= _served(broker, bounds)
         figures |= asyncio.run(_read(broker.link, bounds))
         figures |= _searched(broker)
-        return figures | _sent(broker, line, sizes)
+        return figures | _sent(broker, sizes)
 
 
-def _served(broker: Broker, speaker: Speaker, bounds: Sequence[int]) -> Round:
+def _served(broker: Broker, bounds: Sequence[int]) -> Round:
     """Pages as the broker gives them, of 256 KiB."""
-    cost, seconds = Cost(broker), []
-    for bound in bounds:
-        begin = time.perf_counter()
-        assert speaker.page(f"#{_ROOM}", bound)
-        seconds.append(time.perf_counter() - begin)
+    with running(Speakers(parse(broker.link), "p")) as speakers:
+        (speaker,) = speakers.make(1, reads=False)
+        cost, seconds = Cost(broker), []
+        for bound in bounds:
+            begin = time.perf_counter()
+            assert speaker.page(f"#{_ROOM}", bound)
+            seconds.append(time.perf_counter() - begin)
     figures = {f"page_{name}": value for name, value in percentiles_us(seconds).items()}
     return figures | {"page_cpu_us": cost.of(len(bounds))["cpu_us"]}
 
@@ -85,7 +86,8 @@ def _searched(broker: Broker) -> Round:
     return figures
 
 
-def _sent(broker: Broker, line: Line, sizes: Sizes) -> Round:
+def _sent(broker: Broker, sizes: Sizes) -> Round:
+    line = broker.storing()
     pump(broker, [line], [], max(BATCH, sizes.durable // 10), WINDOW, BATCH)
     cost = Cost(broker)
     sent = cost.of(pump(broker, [line], [], sizes.durable // 2, WINDOW, BATCH))

@@ -61,9 +61,13 @@ class Measured:
         return found
 
 
-def verdicts(figures: Figures) -> list[Verdict]:
-    """Of each target."""
-    return [_verdict(target, Measured(figures)) for target in TARGETS]
+def verdicts(figures: Figures, everything: bool = True) -> list[Verdict]:
+    """Of each target; without `everything` only of those whose workload was measured."""
+    return [
+        _verdict(target, Measured(figures))
+        for target in TARGETS
+        if everything or figures.find(target.workload, ALONE, target.figure) is not None
+    ]
 
 
 def _verdict(target: Target, measured: Measured) -> Verdict:
