@@ -69,12 +69,18 @@ def pump(
             if late > _PATIENCE_S:
                 raise TimeoutError(f"{max(behind)} messages did not come")
         else:
-            for place, (sender, to) in enumerate(lines):
-                count = min(batch, messages - sent[place])
-                if 0 < count <= window - behind[place] and sender.may_send:
-                    sent[place] += count
-                    sender.send(to, count)
+            for place, line in enumerate(lines):
+                sent[place] += _send(line, window - behind[place], messages - sent[place], batch)
         clients.wait(0.001)
+
+
+def _send(line: Line, free: int, left: int, batch: int) -> int:
+    """All that the window has room for, and how much that was."""
+    sent = 0
+    while 0 < (count := min(batch, left - sent)) <= free - sent and line.sender.may_send:
+        line.sender.send(line.to, count)
+        sent += count
+    return sent
 
 
 def one_by_one(clients: Clients, line: Line, receivers: Sequence[Client], messages: int) -> list[float]:
