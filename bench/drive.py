@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 _SECONDS_MAX: Final = 5.0
-_PATIENCE_S: Final = 20.0
+_PATIENCE_S: Final = 90.0  # then there may be a thousand messages to a thousand readers on their way
 
 
 class Client(Protocol):
