@@ -1,9 +1,8 @@
-"""Whether one who sends as fast as it goes slows others: `python -m bench.smoothness LINK` is the one."""
+"""Whether one who sends as fast as it goes slows others: that is `python -m bench.smoothness LINK CPUS`."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from bench.broker import Broker
@@ -23,11 +22,9 @@ def smoothness(directory: Path, sizes: Sizes) -> Round:
         line = broker.storing()
         one_by_one(broker, line, [], 20)
         quiet = percentiles_us(one_by_one(broker, line, [], sizes.durable_one))
-        flood = subprocess.Popen(
-            [sys.executable, "-m", "bench.smoothness", broker.link],
-            stdout=subprocess.PIPE,
-            preexec_fn=_aside(),
-        )
+        cpus = ",".join(map(str, other_cpus()))
+        command = [sys.executable, "-m", "bench.smoothness", broker.link, cpus]
+        flood = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
             assert flood.stdout is not None
             flood.stdout.readline()
@@ -41,12 +38,8 @@ def smoothness(directory: Path, sizes: Sizes) -> Round:
     return figures | {"p99_ratio": during["p99_us"] / quiet["p99_us"]}
 
 
-def _aside() -> Callable[[], None]:
-    cpus = other_cpus()
-    return lambda: os.sched_setaffinity(0, cpus)
-
-
-def _flood(link: str) -> None:
+def _flood(link: str, cpus: set[int]) -> None:
+    os.sched_setaffinity(0, cpus)
     speakers = Speakers(parse(link), "flood")
     (sender,) = speakers.make(1, reads=False)
     pump(speakers, [Line(sender, "#general")], [], 10 * WINDOW, WINDOW, BATCH)
@@ -56,4 +49,4 @@ def _flood(link: str) -> None:
 
 
 if __name__ == "__main__":
-    _flood(sys.argv[1])
+    _flood(sys.argv[1], set(map(int, sys.argv[2].split(","))))
