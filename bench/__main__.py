@@ -1,6 +1,8 @@
 """`python -m bench`: rounds of every workload, each with a server of its own, zchat and its peers in turn."""
 
 import gc
+import signal
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +20,7 @@ from bench.targets import verdicts
 
 
 @click.command(epilog="Example: python -m bench --rounds 5 --only 'durable, one at a time'")
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(1, 100))
+@click.option("--rounds", type=click.IntRange(1, 100), help="5 if not given, and 1 with --quick.")
 @click.option("--only", multiple=True, type=click.Choice(NAMES), help="These workloads alone.")
 @click.option("--peers/--no-peers", "beside", default=True, help="Other servers that are installed, too.")
 @click.option("--pin/--no-pin", "pinned", default=True, help="Servers and clients on one CPU.")
@@ -34,7 +36,7 @@ from bench.targets import verdicts
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures here too.")
 @click.option("--report", "report_path", type=click.Path(path_type=Path), help="Write Markdown and plots.")
 def main(
-    rounds: int,
+    rounds: int | None,
     only: tuple[str, ...],
     beside: bool,
     pinned: bool,
@@ -50,18 +52,17 @@ def main(
     """
     if report_path is not None:
         check_plots()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # after the servers have been ended
     cpu = pin() if pinned else None
+    rounds = rounds or (1 if quick else 5)
     sizes = QUICK if quick else FULL
     sizes = sizes._replace(growth=tuple(sorted({*sizes.growth, *lengths})))
     subjects = [ZCHAT, *BARE, *(peers.installed() if beside else ())]
     with ExitStack() as stack:
         logs = cache or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zchat-bench-")))
         figures, failed = _measured(rounds, [*steps(subjects, sizes, logs, only)])
-    rows, facts, judged = (
-        [*figures.rows()],
-        machine.facts(subjects, cpu, rounds, quick),
-        verdicts(figures, not only),
-    )
+    rows, judged = [*figures.rows()], verdicts(figures, not only)
+    facts = machine.facts(subjects, cpu, rounds, quick)
     click.echo("\n".join(table.lines(rows, facts, judged)))
     if json_path is not None:
         table.write_json(json_path, rows, facts, judged)
