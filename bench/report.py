@@ -73,7 +73,7 @@ def _summary(verdicts: Sequence[Verdict]) -> str:
     count = {reached: sum(one.reached is reached for one in verdicts) for reached in MARKS}
     said = f"{count[True]} of {len(verdicts)} targets are reached"
     if count[None]:
-        said += f", {count[None]} could not be measured in this run"
+        said += f", {count[None]} could not be judged by this run"
     behind = [one for one in verdicts if one.reached is False]
     if not behind:
         return said + "."

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.figures import Row, ratio
 from bench.targets import Verdict
 
-MARKS = {True: "reached", False: "not reached", None: "not measured"}
+MARKS = {True: "reached", False: "not reached", None: "not judged"}
 
 
 def lines(rows: Sequence[Row], facts: Mapping[str, str], verdicts: Sequence[Verdict]) -> list[str]:

@@ -39,7 +39,7 @@ class Target(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What became of a target; `reached` None: it was not measured."""
+    """What became of a target; `reached` None: that cannot be told from this run."""
 
     what: str
     target: str
