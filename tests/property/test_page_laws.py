@@ -86,18 +86,20 @@ def page_of(log: Sequence[Write], query: PageQuery) -> list[bytes]:
         "before": lambda pos, time_ms: pos < query.bound,
         "since": lambda pos, time_ms: time_ms >= query.bound,
     }[query.direction]
-    frames = [
-        segment.frame
+    found = [
+        segment
         for segment in segments
         if any(wanted(pos, segment.time_ms) for pos in range(segment.first, segment.last + 1))
     ]
     backward = query.direction == "before"
-    page, size = [], 0
-    for frame in reversed(frames) if backward else frames:
-        size += len(frame)
-        if page and size > query.bytes_max:
+    page: list[bytes] = []
+    size = entries = 0
+    for segment in reversed(found) if backward else found:
+        size += len(segment.frame)
+        if (page and size > query.bytes_max) or (query.entries_max and entries >= query.entries_max):
             break
-        page.append(frame)
+        page.append(segment.frame)
+        entries += len(entries_of(wire.decode_segment(segment.frame), 0))
     return page[::-1] if backward else page
 
 
@@ -106,7 +108,8 @@ def _queries(draw: st.DrawFn) -> PageQuery:
     direction = draw(st.sampled_from(["after", "before", "since"]))
     near = st.integers(999, 1015) if direction == "since" else st.integers(0, 80)
     conversation = draw(st.sampled_from([*CONVERSATIONS, *["#a"] * 4, "#nobody"]))
-    return PageQuery(conversation, direction, draw(near | st.sampled_from([0, END])), draw(BYTES))
+    bound = draw(near | st.sampled_from([0, END]))
+    return PageQuery(conversation, direction, bound, draw(BYTES), draw(st.sampled_from([0, 1, 2, 7, END])))
 
 
 @settings(max_examples=30)
@@ -165,8 +168,8 @@ def test_a_range_of_history_is_all_messages_in_it(log: list[Write], wanted: Rang
         store.write(write)
     of_it = [s for s in segments_of(log) if s.conversation == "#a"]
 
-    async def page(direction: int, bound: int) -> tuple[wire.Page, list[wire.Segment]]:
-        query = PageQuery("#a", ("after", "before", "since")[direction], bound, bytes_max)
+    async def page(direction: int, bound: int, entries_max: int) -> tuple[wire.Page, list[wire.Segment]]:
+        query = PageQuery("#a", ("after", "before", "since")[direction], bound, bytes_max, entries_max)
         frames, floor = store.reader().page(query)
         header = wire.Page(1, 1, "#a", floor, of_it[-1].last if of_it else 0)
         return header, [wire.decode_segment(frame) for frame in frames]

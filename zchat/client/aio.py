@@ -313,8 +313,9 @@ class AsyncClient:
     async def _past(self, to: str, wanted: Range, pick: Pick[_E]) -> list[_E]:
         address = checks.address(to)
 
-        async def page(direction: int, bound: int) -> tuple[wire.Page, list[wire.Segment]]:
-            header, segments = await self._ask(wire.Fetch(0, 0, address, direction, bound))
+        async def page(direction: int, bound: int, entries_max: int) -> tuple[wire.Page, list[wire.Segment]]:
+            fetch = wire.Fetch(0, 0, address, direction, bound, entries_max)
+            header, segments = await self._ask(fetch)
             assert isinstance(header, wire.Page)
             return header, segments
 

@@ -13,7 +13,7 @@ _END: Final = 2**53 - 1
 _PAGES_MAX: Final = 10_000
 
 _T = TypeVar("_T", bound=Entry)
-ReadPage = Callable[[int, int], Awaitable[tuple[wire.Page, list[wire.Segment]]]]
+ReadPage = Callable[[int, int, int], Awaitable[tuple[wire.Page, list[wire.Segment]]]]
 Pick = Callable[[list[wire.Segment]], list[_T]]
 
 
@@ -44,8 +44,9 @@ def messages_in(segments: list[wire.Segment]) -> list[Message]:
 
 
 async def read(wanted: Range, page: ReadPage, pick: Pick[_T]) -> list[_T]:
-    """The entries of the range that `pick` takes from segments. `page` asks for one page, by direction and
-    bound as in Fetch."""
+    """The entries of the range that `pick` takes from segments. `page` asks for one page, by direction, bound
+    and number of entries as in Fetch: the first page is no longer than what is wanted, and when it has too
+    little of that, the next ones are as long as can be."""
     if wanted.limit <= 0:
         return []
     if wanted.after is None and wanted.since_ms is None:
@@ -56,8 +57,8 @@ async def read(wanted: Range, page: ReadPage, pick: Pick[_T]) -> list[_T]:
 async def _backward(wanted: Range, page: ReadPage, pick: Pick[_T]) -> list[_T]:
     found: list[_T] = []
     bound = _clamp(_END if wanted.before is None else wanted.before)
-    for _ in range(_PAGES_MAX):
-        header, segments = await page(_BEFORE, bound)
+    for number in range(_PAGES_MAX):
+        header, segments = await page(_BEFORE, bound, 0 if number else _clamp(wanted.limit))
         segments = [segment for segment in segments if segment.first < bound]
         if not segments:
             break
@@ -74,8 +75,8 @@ async def _forward(wanted: Range, page: ReadPage, pick: Pick[_T]) -> list[_T]:
     if wanted.after is None:
         direction, bound = _SINCE, wanted.since_ms or 0
     bound = _clamp(bound)
-    for _ in range(_PAGES_MAX):
-        header, segments = await page(direction, bound)
+    for number in range(_PAGES_MAX):
+        header, segments = await page(direction, bound, 0 if number else _clamp(wanted.limit))
         found += [entry for entry in pick(segments) if wanted.has(entry)]
         if not segments or len(found) >= wanted.limit:
             break

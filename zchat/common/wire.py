@@ -228,14 +228,15 @@ class SetTopic(Struct, array_like=True, frozen=True, tag=6, gc=False):
 
 class Fetch(Struct, array_like=True, frozen=True, tag=7, gc=False):
     """Ask for a page of a conversation. `direction` 0: from the entry after position `bound` on; 1: the last
-    ones before position `bound`; 2: from the first entry at or after the time `bound` (ms) on. Answered by
-    Page."""
+    ones before position `bound`; 2: from the first entry at or after the time `bound` (ms) on. The page may
+    end with the segment that brings it to `entries_max` entries; 0: no matter how many. Answered by Page."""
 
     session: SessionNumber
     token: Token
     to: Address
     direction: Annotated[int, Meta(ge=0, le=2)]
     bound: Count
+    entries_max: Count = 0
 
 
 class Follow(Struct, array_like=True, frozen=True, tag=8, gc=False):

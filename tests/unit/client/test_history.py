@@ -17,11 +17,15 @@ class Pages:
 
     def __init__(self, floor: int = 0) -> None:
         self.asked: list[tuple[int, int]] = []
+        self.most: list[int] = []
         self._log = [s for s in LOG if s.first >= floor]
         self._floor = floor
 
-    async def page(self, direction: int, bound: int) -> tuple[wire.Page, list[wire.Segment]]:
+    async def page(
+        self, direction: int, bound: int, entries_max: int
+    ) -> tuple[wire.Page, list[wire.Segment]]:
         self.asked.append((direction, bound))
+        self.most.append(entries_max)
         if direction == 1:
             found = [s for s in self._log if s.first < bound][-2:]
         else:
@@ -60,7 +64,7 @@ def test_ranges(wanted: dict[str, int | None], expected: list[int]) -> None:
 def test_all_that_can_be_shown_or_messages_alone() -> None:
     joined = segment("#a", 0, 1, wire.Joined("ann", True))
 
-    async def page(direction: int, bound: int) -> tuple[wire.Page, list[wire.Segment]]:
+    async def page(direction: int, bound: int, entries_max: int) -> tuple[wire.Page, list[wire.Segment]]:
         return wire.Page(1, 1, "#a", 0, 2), [joined, segment("#a", 1, 2, said("bob", "hi"))]
 
     wanted = Range(9, None, None, None)
@@ -72,6 +76,10 @@ def test_no_more_pages_are_asked_for_than_needed() -> None:
     pages = Pages()
     assert len(positions(pages, limit=4)) == 4
     assert pages.asked == [(1, 2**53 - 1), (1, 190)]
+    assert pages.most == [
+        4,
+        0,
+    ]  # the first page was too short: whatever was in it, the next is as long as can be
 
 
 def test_what_retention_has_taken_is_not_asked_for() -> None:
@@ -81,7 +89,7 @@ def test_what_retention_has_taken_is_not_asked_for() -> None:
 
 
 def test_a_broker_that_repeats_a_page_does_not_hang_us() -> None:
-    async def page(direction: int, bound: int) -> tuple[wire.Page, list[wire.Segment]]:
+    async def page(direction: int, bound: int, entries_max: int) -> tuple[wire.Page, list[wire.Segment]]:
         return wire.Page(1, 1, "#a", 0, 999), LOG[:1]
 
     assert len(asyncio.run(read(Range(9, None, 100, None), page, messages_in))) == 0

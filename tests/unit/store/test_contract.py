@@ -366,7 +366,15 @@ class TestPages:
 
 
 def test_a_segment_that_does_not_fit_ends_the_page() -> None:
-    assert fitting([b"1234", b"12", b"1234", b"1"], 7) == [b"1234", b"12"]
+    segments = [(b"1234", 1), (b"12", 1), (b"1234", 1), (b"1", 1)]
+    assert fitting(segments, after("#a", bytes_max=7)) == [b"1234", b"12"]
+
+
+@pytest.mark.parametrize(("most", "segments"), [(0, 4), (1, 1), (3, 1), (4, 2), (5, 3), (6, 4), (99, 4)])
+def test_a_segment_with_which_there_are_enough_entries_ends_the_page(most: int, segments: int) -> None:
+    pieces = [(b"a", 3), (b"b", 1), (b"c", 1), (b"d", 1)]
+    found = fitting(pieces, after("#a")._replace(entries_max=most))
+    assert found == [frame for frame, _ in pieces[:segments]]
 
 
 @pytest.mark.parametrize("direction", ["after", "before"])

@@ -49,12 +49,14 @@ class KeyRow(NamedTuple):
 
 class PageQuery(NamedTuple):
     """Which entries of a conversation are wanted: those after position `bound`; the last ones before position
-    `bound`; or those from the first entry at or after the time `bound` (ms) on."""
+    `bound`; or those from the first entry at or after the time `bound` (ms) on. Enough is a page of
+    `bytes_max` bytes, or of `entries_max` entries unless that is 0."""
 
     conversation: str
     direction: Literal["after", "before", "since"]
     bound: int
     bytes_max: int
+    entries_max: int = 0
 
 
 # ---- core to log ------------------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ class Reading:
         if conversation not in context.log.durable.heads:  # new, and perhaps not yet on disk
             context.hold(session, fetch.token, wire.Page(session.number, fetch.token, conversation, 0, 0))
             return
-        query = PageQuery(conversation, _DIRECTIONS[fetch.direction], fetch.bound, limits.PAGE_BYTES_MAX)
+        direction = _DIRECTIONS[fetch.direction]
+        query = PageQuery(conversation, direction, fetch.bound, limits.PAGE_BYTES_MAX, fetch.entries_max)
         self._read(session, _Reading(session.number, fetch.token, conversation, query))
 
     def _read(self, session: Session, reading: _Reading) -> None:

@@ -66,13 +66,17 @@ class Store(Protocol):
         ...
 
 
-def fitting(frames: Iterable[bytes], bytes_max: int) -> list[bytes]:
-    """The first of the frames, and those that follow it while all together stay within `bytes_max`."""
+def fitting(segments: Iterable[tuple[bytes, int]], query: PageQuery) -> list[bytes]:
+    """The frames of the first segment, and of those that follow it while all together stay within the bytes
+    of the query and until they have its entries. A segment is its frame and how many entries it has."""
     page: list[bytes] = []
-    page_bytes = 0
-    for frame in frames:
+    page_bytes = page_entries = 0
+    for frame, entries in segments:
         page_bytes += len(frame)
-        if page and page_bytes > bytes_max:
+        if page and page_bytes > query.bytes_max:
             break
         page.append(frame)
+        page_entries += entries
+        if 0 < query.entries_max <= page_entries:
+            break
     return page

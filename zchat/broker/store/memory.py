@@ -108,14 +108,18 @@ class MemoryReader:
         self._log = log
 
     def page(self, query: PageQuery) -> tuple[list[bytes], int]:
-        conversation, direction, bound, bytes_max = query
+        conversation, direction, bound = query[:3]
         if direction == "before":
-            earlier = [s.frame for s in self._log if s.conversation == conversation and s.first < bound]
-            return fitting(reversed(earlier), bytes_max)[::-1], 0
+            earlier = [s for s in self._log if s.conversation == conversation and s.first < bound]
+            return fitting(map(_sized, reversed(earlier)), query)[::-1], 0
         if direction == "since":
             bound = next((s.first - 1 for s in self._log if s.time_ms >= bound), 2**53)
-        later = [s.frame for s in self._log if s.conversation == conversation and s.last > bound]
-        return fitting(later, bytes_max), 0
+        later = [s for s in self._log if s.conversation == conversation and s.last > bound]
+        return fitting(map(_sized, later), query), 0
 
     def close(self) -> None:
         pass
+
+
+def _sized(segment: StoredSegment) -> tuple[bytes, int]:
+    return segment.frame, segment.last - segment.first + 1

@@ -27,7 +27,7 @@ CACHE_KIB: Final = 8192  # more than a commit of 4 MiB changes, so that none is 
 _ROWS_MAX: Final = 128
 
 _FAILURES: Final = (sqlite3.Error, OverflowError, MemoryError, Malformed)  # the last: of a damaged segment
-_FRAMES: Final = "SELECT frame, frame_bytes FROM segment LEFT JOIN shortened USING (first)"
+_FRAMES: Final = "SELECT frame, frame_bytes, last - first + 1 FROM segment LEFT JOIN shortened USING (first)"
 _LOG: Final = """SELECT max(log.last_pos, coalesce(newest.last, 0)), max(last_time_ms, coalesce(time_ms, 0))
     FROM log LEFT JOIN (SELECT last, time_ms FROM segment ORDER BY first DESC LIMIT 1) AS newest"""
 
@@ -137,7 +137,7 @@ class SqliteStore:
     def _redact(self, first: int, positions: Iterable[int]) -> None:
         """Overwrites a segment in its place. After an UPDATE that makes a row shorter SQLite moves rows from
         page to page, and leaves copies behind that secure_delete does not erase."""
-        frame = _frame(self._db.execute(f"{_FRAMES} WHERE first = ?", (first,)).fetchone())
+        frame, _ = _sized(self._db.execute(f"{_FRAMES} WHERE first = ?", (first,)).fetchone())
         shorter = reduce(redacted, positions, frame)
         if shorter == frame:
             return
@@ -206,22 +206,22 @@ class SqliteReader:
         self._db.close()
 
     def _page(self, query: PageQuery) -> list[bytes]:
-        conversation, direction, bound, bytes_max = query
+        conversation, direction, bound = query[:3]
         if direction == "before":
             end = self._end(conversation, bound)
             sql = f"{_FRAMES} WHERE conversation = ? AND last < ? ORDER BY last DESC"
-            return self._fitting(sql, (conversation, end), bytes_max)[::-1]
+            return self._fitting(sql, (conversation, end), query)[::-1]
         if direction == "since":
             first = self._first_since(bound)
             if first is None:
                 return []
             bound = first - 1
         sql = f"{_FRAMES} WHERE conversation = ? AND last > ? ORDER BY last"
-        return self._fitting(sql, (conversation, bound), bytes_max)
+        return self._fitting(sql, (conversation, bound), query)
 
-    def _fitting(self, sql: str, values: tuple[Any, ...], bytes_max: int) -> list[bytes]:
+    def _fitting(self, sql: str, values: tuple[Any, ...], query: PageQuery) -> list[bytes]:
         with closing(self._db.execute(sql, values)) as rows:
-            return fitting(map(_frame, rows), bytes_max)
+            return fitting(map(_sized, rows), query)
 
     def _end(self, conversation: str, bound: int) -> int:
         """The position behind the last segment that begins before `bound`; one may reach beyond it."""
@@ -255,10 +255,10 @@ def _failing(certain: bool) -> Iterator[None]:
         raise StorageFailed(f"{name}: {error}", certain) from error
 
 
-def _frame(row: tuple[bytes, int | None]) -> bytes:
-    """What was shortened is followed by zeros."""
-    frame, frame_bytes = row
-    return frame[:frame_bytes]
+def _sized(row: tuple[bytes, int | None, int]) -> tuple[bytes, int]:
+    """A frame and its entries. What was shortened is followed by zeros."""
+    frame, frame_bytes, entries = row
+    return frame[:frame_bytes], entries
 
 
 def _make_private(path: Path) -> None:

@@ -20,13 +20,14 @@ class Wanted:
     """A page that is wanted: of a conversation, for a repair, or for a user's ticket. `attempts` counts those
     in a row that brought nothing."""
 
-    __slots__ = ("attempts", "bound", "direction", "due_ms", "key", "to", "unanswered")
+    __slots__ = ("attempts", "bound", "direction", "due_ms", "entries_max", "key", "to", "unanswered")
 
-    def __init__(self, key: str | int, to: str, direction: int, bound: int) -> None:
+    def __init__(self, key: str | int, to: str, direction: int, bound: int, entries_max: int = 0) -> None:
         self.key = key
         self.to = to
         self.direction = direction
         self.bound = bound
+        self.entries_max = entries_max
         self.attempts = 0
         self.unanswered = 0
         self.due_ms = 0
@@ -67,7 +68,7 @@ class Fetches:
 
     def ask(self, ticket: int, request: wire.Fetch) -> None:
         """A user wants a page."""
-        self._add(Wanted(ticket, request.to, request.direction, request.bound))
+        self._add(Wanted(ticket, request.to, request.direction, request.bound, request.entries_max))
 
     def drop(self, key: str | int) -> bool:
         """It is not wanted any more. True if it was."""
@@ -111,7 +112,8 @@ class Fetches:
             self._open[token] = wanted
             wanted.due_ms = now_ms + min(ANSWER_MS << min(wanted.unanswered, 8), ANSWER_MS_MAX)
             bound = self._bound(wanted.key) if isinstance(wanted.key, str) else wanted.bound
-            effects.append(Transmit(wire.Fetch(session, token, wanted.to, wanted.direction, bound)))
+            fetch = wire.Fetch(session, token, wanted.to, wanted.direction, bound, wanted.entries_max)
+            effects.append(Transmit(fetch))
         return effects
 
     def close(self) -> None:
