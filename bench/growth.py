@@ -44,13 +44,13 @@ def growth(messages: int, cache: Path, directory: Path, sizes: Sizes) -> Round:
 
 
 def _served(broker: Broker, bounds: Sequence[int]) -> Round:
-    """Pages as the broker gives them, of 256 KiB."""
+    """Pages of fifty messages, as the broker gives them."""
     with running(Speakers(parse(broker.link), "p")) as speakers:
         (speaker,) = speakers.make(1, reads=False)
         cost, seconds = Cost(broker), []
         for bound in bounds:
             begin = time.perf_counter()
-            assert speaker.page(f"#{_ROOM}", bound)
+            assert speaker.page(f"#{_ROOM}", bound, PAGE)
             seconds.append(time.perf_counter() - begin)
     figures = {f"page_{name}": value for name, value in percentiles_us(seconds).items()}
     return figures | {"page_cpu_us": cost.of(len(bounds))["cpu_us"]}

@@ -77,10 +77,10 @@ class Speaker:
         while not isinstance(wire.decode_answer(self.answer()[0]), wire.Done):
             pass
 
-    def page(self, to: str, before: int) -> list[bytes]:
-        """The segments of a page of what was said before a position."""
+    def page(self, to: str, before: int, entries: int) -> list[bytes]:
+        """The segments of a page of so many entries before a position."""
         self._token += 1
-        self.dealer.send(wire.encode(wire.Fetch(self._session, self._token, to, 1, before)))
+        self.dealer.send(wire.encode(wire.Fetch(self._session, self._token, to, 1, before, entries)))
         while True:
             header, *segments = self.answer()
             if isinstance(wire.decode_answer(header), wire.Page):
