@@ -25,9 +25,9 @@ The clients of all servers are as bare as each other: they count what comes and 
 _WORDS = """
 Saturated means: a thousand messages on their way, sent a hundred at once; of each pair a hundred, at once. In
 a long log each message is a segment of its own, a tenth of them are in the room that is looked at, and the
-file is in the memory of the kernel. A `page` is what the broker gives for fifty messages, `history` the fifty messages
-that a client hands out. The search is `zchat history --from NICK`, the whole command: `often` finds the last
-fifty messages of somebody who said a hundredth, `seldom` the one at the very beginning of the room.
+file is in the memory of the kernel. A `page` is what the broker gives for fifty messages, `history` is those
+fifty as a client hands them out. The search is `zchat history --from NICK`, the whole command: `often` finds
+the last fifty messages of somebody who said a hundredth, `seldom` the one at the very beginning of the room.
 """
 
 
