@@ -239,6 +239,7 @@ def test_what_was_missed_and_removed_is_shown_without_its_text(run: Zchat, sit: 
 
 def test_whoever_is_banned_from_the_broker_leaves(run: Zchat, sit: Sit) -> None:
     ann, bob = sit("ann"), sit("bob")
+    ann.until("* bob is here")  # who comes and goes at once was never here
     banned = run(["admin", "ban", "--for", "1h", "--reason", "spam", "bob"], nick=None)
     assert (banned.returncode, banned.stderr) == (0, "")
     assert bob.ended() == 4

@@ -102,6 +102,21 @@ def test_two_people_a_script_and_a_broker_that_is_killed(run: Zchat, broker: Bro
         assert screen.is_restored()
 
 
+def test_who_leaves_while_the_broker_is_away_has_gone(broker: Broker, sit: Sit) -> None:
+    ann = alone(sit)
+    bob = in_general(sit, "bob")
+    ann.until("* bob is here")
+    broker.kill()
+    bob.until("the broker is away")
+    bob.type("/quit", ENTER)
+    assert bob.ended() == 0
+    broker.start()
+    ann.until("-- the broker is back")
+    ann.until("* bob has gone")
+    ann.type(CTRL_D)
+    assert ann.ended() == 0
+
+
 def test_what_is_waiting_is_not_all_shown(broker: Broker, sit: Sit) -> None:
     ann = alone(sit)
     broker.kill()

@@ -20,6 +20,7 @@ class Client:
         self.asked = 0
         self.people = [Person("ann", True), Person("bob", True), Person("carl", False)]
         self.is_away = False
+        self.left: list[str] = []  # what is said of them
 
     async def users(self) -> list[Person]:
         self.asked += 1
@@ -35,7 +36,7 @@ class Client:
 def run(test: Callable[[Known, Client, asyncio.Event], Awaitable[None]]) -> None:
     async def with_known() -> None:
         client, changed = Client(), asyncio.Event()
-        known = Known(cast(Any, client), changed.set)
+        known = Known(cast(Any, client), changed.set, client.left.append)
         try:
             await test(known, client, changed)
         finally:
@@ -102,5 +103,33 @@ def test_who_was_here_before_the_broker_was_away_is_no_news() -> None:
         assert known.is_news(Came("bob"))  # once
         assert known.is_news(Went("bob"))
         assert known.is_news(Came("carl"))
+
+    run(test)
+
+
+def test_who_has_not_come_back_has_left_and_is_told_once() -> None:
+    async def test(known: Known, client: Client, changed: asyncio.Event) -> None:
+        async def asked(is_settled: bool) -> None:
+            changed.clear()
+            known.ask(is_settled)
+            await changed.wait()
+
+        client.people = [Person(nick, True) for nick in ("ann", "bob", "carl", "dave")]
+        await asked(is_settled=False)
+        known.session_began()
+        await changed.wait()
+        known.saw(Went("carl"))  # which is told by itself
+        client.people = [
+            Person("ann", True),
+            Person("bob", False),
+            Person("carl", False),
+            Person("dave", True),
+        ]
+        await asked(is_settled=False)  # he may still come back
+        assert client.left == []
+        await asked(is_settled=True)
+        await asked(is_settled=True)
+        assert client.left == ["bob"]
+        assert known.is_news(Came("bob"))
 
     run(test)

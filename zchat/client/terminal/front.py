@@ -16,7 +16,7 @@ from zchat.client.commands.lines import too_large
 from zchat.client.commands.notices import Notice
 from zchat.client.commands.removed import Removed
 from zchat.client.commands.running import first_of
-from zchat.client.messages import Message
+from zchat.client.messages import Message, Went
 from zchat.client.terminal import styled
 from zchat.client.terminal.above import Print
 from zchat.client.terminal.completion import Candidates, candidates
@@ -55,7 +55,7 @@ class Terminal:
         """Until the user leaves, and all that was typed is stored or refused."""
         self._chat = chat
         line = self._line = Line(self, self)
-        self._known = Known(chat.client, line.redraw)
+        self._known = Known(chat.client, line.redraw, lambda nick: self._add_news(Went(nick)))
         incoming = Incoming(self, chat)
         await chat.greet()
         self._prints.flush(line.print)  # before there is a line that would have to give way
@@ -128,9 +128,11 @@ class Terminal:
         if isinstance(update, Message):
             self._add_message(update, nick)
         elif is_news:
-            news = update
-            self._prints.add(Print(lambda columns: styled.news(news, nick, columns)))
+            self._add_news(update)
         await self._prints.room()
+
+    def _add_news(self, news: Notice) -> None:
+        self._prints.add(Print(lambda columns: styled.news(news, self._chat.nick, columns)))
 
     def _add_message(self, message: Message, nick: str) -> None:
         if message.sender == nick:

@@ -21,10 +21,14 @@ _NAMES_MAX = 5_000  # of each kind
 
 class Known:
     """What was seen, and what the broker said when it was asked last. Nobody waits for it: `changed` is
-    called when there is an answer."""
+    called when there is an answer, and `left` with everybody who was here before the broker was away, and
+    has not come back."""
 
-    def __init__(self, client: "AsyncClient", changed: Callable[[], None]) -> None:
+    def __init__(
+        self, client: "AsyncClient", changed: Callable[[], None], left: Callable[[str], None]
+    ) -> None:
         self._changed = changed
+        self._left = left
         self.topics: dict[str, str] = {}  # by the rooms, without #
         self._client = client
         self._present: dict[str, bool] = {}  # by nick
@@ -65,7 +69,7 @@ class Known:
             self._later.cancel()
 
         def ask() -> None:
-            self.ask()
+            self.ask(is_settled=not more)
             if more:
                 self._ask_later(*more)
 
@@ -78,6 +82,7 @@ class Known:
                 self._add(nick, True)
             case Went(nick=nick):
                 self._add(nick, False)
+                self._returning.discard(nick)
             case Message(sender=nick):
                 self._add(nick, self._present.get(nick, False))
             case MemberJoined(room=room):
@@ -93,11 +98,11 @@ class Known:
         if self._asking is None and self._client.connected and not is_fresh:
             self.ask()
 
-    def ask(self) -> None:
-        """Ask the broker in the background."""
+    def ask(self, is_settled: bool = False) -> None:
+        """Ask the broker in the background; when it is settled, who is not here has left."""
         if self._asking is None:
             self._asked_at = time.monotonic()
-            self._asking = asyncio.create_task(self._ask())
+            self._asking = asyncio.create_task(self._ask(is_settled))
 
     def close(self) -> None:
         """Ask no more."""
@@ -105,7 +110,7 @@ class Known:
             if one is not None:
                 one.cancel()
 
-    async def _ask(self) -> None:
+    async def _ask(self, is_settled: bool) -> None:
         try:
             people, rooms = await asyncio.gather(self._client.users(), self._client.rooms())
         except ZchatError:
@@ -114,6 +119,10 @@ class Known:
             self._asking = None
         self._present = dict(_first((person.nick, person.present) for person in people))
         self.topics = dict(_first((room.name, room.topic) for room in rooms))
+        if is_settled:
+            for nick in sorted(nick for nick in self._returning if not self._present.get(nick)):
+                self._returning.remove(nick)
+                self._left(nick)
         self._changed()
 
     def _add(self, nick: str, present: bool) -> None:
