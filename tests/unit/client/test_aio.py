@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.unit.client.fake_broker import FakeBroker
+from tests.unit.client.live import DEADLINE_S
 from tests.unit.client.play import said, segment
 from zchat.client.aio import AsyncClient
 from zchat.client.messages import CaughtUp, Message, Status
