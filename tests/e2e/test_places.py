@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def texts(machine: Machine, *arguments: str) -> list[str]:
 def who(machine: Machine, *arguments: str, **environment: str) -> dict[str, str]:
     found: dict[str, str] = json.loads(machine.good("whoami", "--json", *arguments, **environment))
     return found
+
+
+def test_a_directory_for_sockets_that_was_not_there(machine: Machine, tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="z") as directory:  # short: a path of a socket is
+        environment = {"XDG_RUNTIME_DIR": f"{directory}/run"}
+        broker = Broker(tmp_path / "broker", machine.environment | environment)
+        try:
+            assert Path(directory, "run").stat().st_mode & 0o777 == 0o700
+            assert machine.good("admin", "limits", ZCHAT_LINK=broker.link, **environment)
+        finally:
+            broker.kill()
 
 
 # ---- settings ---------------------------------------------------------------------------------------------

@@ -160,7 +160,8 @@ def _seed() -> None:
 
 def _make_private(directory: Path) -> None:
     """Make the directory, and see that nobody else can put anything into it. Raises OSError."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # or XDG_RUNTIME_DIR is passed over
+    directory.mkdir(exist_ok=True, mode=0o700)
     if not places.is_ours(directory):
         raise PermissionError(errno.EPERM, f"others can write to {directory}, or to one that it is in")
 
