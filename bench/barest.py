@@ -108,8 +108,8 @@ class BareProcess:
         return lines, receivers
 
     def storing(self) -> Line:
-        """Nothing is stored here."""
-        raise NotImplementedError
+        """Not to be asked: what it is measured in (BARE) is nothing that is stored."""
+        raise AssertionError("bare sockets store nothing")
 
     def close(self) -> None:
         """End it and its clients."""

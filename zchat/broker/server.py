@@ -1,4 +1,8 @@
-"""The broker's shell: sockets, loop, storage threads. It reads, hands over, and does as the core says."""
+"""The broker's shell: sockets, loop, storage threads. It reads, hands over, and does as the core says.
+
+Longer than other files: one loop over what shares its sockets, and every effect of the core is executed here.
+What could do without them has files of its own: sockets, guard, subscriptions, connections, store.threads.
+"""
 
 import secrets
 import select
@@ -120,12 +124,16 @@ class Server:
             software=software,
             more_limits=[*told(self._guard.limits, CONNECTION_MEANINGS), *OF_THE_PROTOCOL],
         )
+        self._poll = self._watched()
+
+    def _watched(self) -> select.poll:
+        """The descriptors that wake the loop; that of ROUTER not yet (`_watch_router`)."""
         self._router_descriptor = int(self._router.getsockopt(zmq.FD))
         self._xpub_descriptor = int(self._xpub.getsockopt(zmq.FD))
-        self._rare = {int(rare.getsockopt(zmq.FD)) for rare in self._sockets.rare}
-        self._poll = select.poll()
-        self._poll.register(self._router_descriptor, 0)
         self._control_descriptor = int(self._control.getsockopt(zmq.FD))
+        self._rare = {int(rare.getsockopt(zmq.FD)) for rare in self._sockets.rare}
+        poll = select.poll()
+        poll.register(self._router_descriptor, 0)
         for descriptor in (
             self._xpub_descriptor,
             self._control_descriptor,
@@ -133,7 +141,8 @@ class Server:
             self._threads.fileno(),
             self._wake_read.fileno(),
         ):
-            self._poll.register(descriptor, select.POLLIN)
+            poll.register(descriptor, select.POLLIN)
+        return poll
 
     def stop(self) -> None:
         """Have `run` end after what was read is answered. For signal handlers and other threads."""

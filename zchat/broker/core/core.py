@@ -1,4 +1,8 @@
-"""The broker's core: events in, effects out. What it does with each kind of event, and when it wants time."""
+"""The broker's core: events in, effects out. What it does with each kind of event, and when it wants time.
+
+Longer than other files: every event and every request is handed to the part that knows it here, and what
+those parts say becomes answers. They have files of their own: greeting, sending, reading, asking, log.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, assert_never

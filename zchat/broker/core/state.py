@@ -1,4 +1,8 @@
-"""The state that decisions are made on: a fold over the log, one commit ahead of the disk."""
+"""The state that decisions are made on: a fold over the log, one commit ahead of the disk.
+
+Longer than other files: who may read and write where is answered beside the users and rooms it depends on.
+What invites, roles and sanctions are is in access.
+"""
 
 from collections.abc import Iterable
 from typing import Any, Final
