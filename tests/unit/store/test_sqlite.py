@@ -33,7 +33,7 @@ class TestSettings:
             ("wal_autocheckpoint", 1000),
             ("journal_size_limit", 64 * 1024 * 1024),
             ("temp_store", 2),
-            ("user_version", 2),
+            ("user_version", 3),
             ("application_id", 0x7A636874),
         ],
     )

@@ -51,8 +51,7 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
             PRIMARY KEY (kind, key)
         ) WITHOUT ROWID""",
         # One row. `writes` grows with every Write that brings no segment, so that none leaves the file as it
-        # was: SQLite does not write, and so does not sync, a page that did not change. What the last segment
-        # says is not repeated here: a page less to write for each commit.
+        # was: SQLite does not write, and so does not sync, a page that did not change.
         """CREATE TABLE log (
             last_pos INTEGER NOT NULL,
             last_time_ms INTEGER NOT NULL,
@@ -68,6 +67,11 @@ MIGRATIONS: Final[list[tuple[str, ...]]] = [
             first INTEGER PRIMARY KEY,
             frame_bytes INTEGER NOT NULL
         )""",
+    ),
+    (
+        # From here on `log` says where the log ends only when the last segment does not: a page less to write
+        # for each commit. Whoever does not know that must not open the database, and give positions twice.
+        "UPDATE log SET writes = writes + 1",
     ),
 ]
 
